@@ -1,0 +1,89 @@
+# The site's commands: `make run` and `make test` are the two to know. Everything is installed into .venv and node_modules.
+#
+#   make run ARGS="--port 8001"    make test PYTEST_ARGS="tests/unit -k log"    make setup PYTHON=python3.12
+
+PYTHON ?=
+ARGS ?=
+PYTEST_ARGS ?=
+
+VENV := .venv
+BIN := $(VENV)/bin
+# Node comes from a wheel: npm and its scripts must find that one before any other.
+NPM := PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/npm
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet install --require-hashes
+
+# What only tests and checks need is installed with the first of them, and kept from then on.
+DEV_STAMP := $(VENV)/.stamp-dev
+RUN_STAMP := $(VENV)/.stamp-run
+NEEDS_DEV := $(filter test check bench lock format,$(MAKECMDGOALS))$(wildcard $(DEV_STAMP))
+DEPENDENCIES := $(if $(NEEDS_DEV),$(DEV_STAMP),$(RUN_STAMP))
+ASSETS := $(VENV)/.stamp-assets
+ASSET_SOURCES := $(shell find static/chat/js static/chat/css -type f 2>/dev/null) esbuild.config.js
+
+.DELETE_ON_ERROR:
+.PHONY: setup run test check format bench lock clean
+
+## Install what running needs, and build the browser app.
+setup: $(DEPENDENCIES) $(ASSETS)
+
+## Start the whole site; Ctrl-C stops it.
+run: setup
+	@$(BIN)/python manage.py up $(ARGS)
+
+## Run the whole default test suite on embedded servers.
+test: setup
+	$(BIN)/python -m pytest $(PYTEST_ARGS)
+	$(NPM) test --silent
+
+## Everything that can be said about the code without running it.
+check: setup
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(NPM) run --silent check
+	@data=$$(mktemp -d) && trap 'rm -rf "$$data"' EXIT && export CHAT_DATA_DIR="$$data" && \
+	$(BIN)/python manage.py makemigrations --check --dry-run && \
+	$(BIN)/python manage.py check --fail-level WARNING
+
+## Put the code into the form that `check` wants.
+format: setup
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+	$(NPM) run --silent format
+
+## Measure the delivery pipeline.
+bench: setup
+	$(BIN)/python -m benchmarks.pipeline $(ARGS)
+
+## Pin the newest dependencies that requirements/*.in allow.
+lock: $(DEPENDENCIES)
+	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-header \
+		requirements/base.in --output-file requirements.txt
+	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-header \
+		--constraint requirements.txt requirements/dev.in --output-file requirements/dev.txt
+
+## Remove all that was installed or built. The data folder stays.
+clean:
+	rm -rf $(VENV) node_modules static/chat/dist staticfiles .mypy_cache .pytest_cache .ruff_cache .hypothesis \
+		.import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# --- How setup is done ----------------------------------------------------------------------------------------------
+
+$(BIN)/python:
+	@./setup-python.sh "$(VENV)" "$(PYTHON)"
+
+$(RUN_STAMP): requirements.txt package-lock.json | $(BIN)/python
+	$(PIP) --requirement requirements.txt
+	$(NPM) ci --omit=dev --silent
+	@touch $@
+
+$(DEV_STAMP): requirements.txt requirements/dev.txt package-lock.json | $(BIN)/python
+	$(PIP) --requirement requirements/dev.txt
+	$(NPM) ci --silent
+	@touch $@ $(RUN_STAMP)
+
+$(ASSETS): $(DEPENDENCIES) $(ASSET_SOURCES)
+	$(NPM) run --silent build
+	@touch $@

@@ -1,0 +1,52 @@
+"""How often one address may try to register or log in, through whichever door.
+
+Failed logins are counted by django-axes, by user and address; here every try counts, which also bounds how much
+password hashing an address can cause. Counters stand in Django's cache, in fixed windows.
+"""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from django.core.cache import cache
+from django.http import HttpRequest
+
+from apps.accounts.errors import TooManyAttemptsError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+MINUTE = 60
+HOUR = 3_600
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttemptLimit:
+    """At most so many attempts of one kind from one address in each window (seconds, attempts)."""
+
+    name: str
+    windows: "Sequence[tuple[int, int]]"
+
+
+REGISTRATIONS = AttemptLimit(name="register", windows=((MINUTE, 60), (HOUR, 600)))
+LOGINS = AttemptLimit(name="login", windows=((MINUTE, 120),))
+
+
+def client_address(request: HttpRequest) -> str:
+    """The address of the connection; headers that a client could have written are not asked."""
+    return str(request.META.get("REMOTE_ADDR", ""))
+
+
+def check_attempts(limit: AttemptLimit, request: HttpRequest) -> None:
+    """Count one attempt. Raises TooManyAttemptsError above the limit, ValkeyError when the cache is down."""
+    address = client_address(request)
+    for seconds, attempts in limit.windows:
+        key = f"attempts:{limit.name}:{seconds}:{address}"
+        cache.add(key, 0, timeout=seconds)
+        try:
+            count = cache.incr(key)
+        except ValueError:  # The window ended between the two commands, and a new one begins with this attempt.
+            cache.set(key, count := 1, timeout=seconds)
+        if count > attempts:
+            raise TooManyAttemptsError(
+                "Too many attempts from this address; try again later.", retry_after_seconds=seconds
+            )

@@ -1,0 +1,74 @@
+"""Credentials: one mechanism for tokens and browser sessions.
+
+Every device has a secret (its token, or its Django session key), of which the database holds the SHA-256 only.
+The secrets are 128 random bits or more, so a fast hash without salt is enough, and it can be looked up by index.
+"""
+
+import secrets
+from dataclasses import dataclass
+from hashlib import sha256
+
+from django.conf import settings
+from django.db.models import Q
+from django.utils import timezone
+
+from apps.accounts.models import Device
+from apps.valkey.pools import sync_client
+
+TICKET_KEY = "ticket:{digest}"
+"""STRING ``user_id device_id``, EX 30: a one-time ticket for opening a socket; taken with GETDEL."""
+
+TICKET_TTL_SECONDS = 30
+_SECRET_BYTES = 32
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeviceIdentity:
+    """Whose credential it is."""
+
+    user_id: str
+    device_id: str
+    username: str
+    suspended: bool
+
+
+def new_secret() -> str:
+    """A fresh token: 256 random bits, safe in a header and a URL."""
+    return secrets.token_urlsafe(_SECRET_BYTES)
+
+
+def hash_secret(secret: str) -> str:
+    """The SHA-256 of a secret in hex: what the database and Valkey hold of it."""
+    return sha256(secret.encode()).hexdigest()
+
+
+def live_credentials() -> Q:
+    """The condition on Device that its credential has not run out."""
+    return Q(expires_at=None) | Q(expires_at__gt=timezone.now())
+
+
+def find_identity(credential_hash: str) -> DeviceIdentity | None:
+    """The device of a credential, in one query; None for an unknown, removed or expired one."""
+    row = (
+        Device.objects.filter(live_credentials(), credential_hash=credential_hash)
+        .values_list("user_id", "id", "user__username", "user__is_active")
+        .first()
+    )
+    if row is None:
+        return None
+    user_id, device_id, username, is_active = row
+    return DeviceIdentity(user_id=user_id, device_id=device_id, username=username, suspended=not is_active)
+
+
+def issue_ticket(identity: DeviceIdentity) -> str:
+    """A ticket that opens one socket for this device within 30 s. Raises ValkeyError."""
+    ticket = new_secret()
+    key = TICKET_KEY.format(digest=hash_secret(ticket))
+    sync_client(settings.INBOX_REDIS_URL).set(key, f"{identity.user_id} {identity.device_id}", ex=TICKET_TTL_SECONDS)
+    return ticket
+
+
+def find_identity_of_device(device_id: str) -> DeviceIdentity | None:
+    """The identity of a device that is still logged in; for tickets, which name their device."""
+    credential_hash = Device.objects.filter(pk=device_id).values_list("credential_hash", flat=True).first()
+    return find_identity(credential_hash) if credential_hash else None

@@ -1,0 +1,121 @@
+"""Reads of accounts. Nothing here writes."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.db.models import F, FilteredRelation, Q
+from django.db.models.functions import Lower
+from django.utils import timezone
+
+from apps.accounts.credentials import live_credentials
+from apps.accounts.errors import NotFoundError
+from apps.accounts.models import Block, Contact, Device, User, UserSettings
+from apps.accounts.names import username_key
+from apps.protocol.ids import is_user_id
+
+SEARCH_PREFIX_MIN_LENGTH = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeliveryFacts:
+    """What the relay must know of a user; ``devices`` are those that are not stale."""
+
+    active: bool
+    history_days: int
+    read_receipts: bool
+    devices: tuple[str, ...]
+
+
+def get_user(user_id: str) -> User:
+    """The user of an id, suspended ones too. Raises NotFoundError."""
+    user = User.objects.filter(pk=user_id).first() if is_user_id(user_id) else None
+    if user is None:
+        raise NotFoundError("user")
+    return user
+
+
+def get_settings(user_id: str) -> UserSettings:
+    """The user's settings; the defaults, unsaved, where nothing was chosen."""
+    return UserSettings.objects.filter(pk=user_id).first() or UserSettings(user_id=user_id)
+
+
+def search_users(query: str, *, asking_id: str, after: str = "", limit: int) -> list[User]:
+    """Active users but oneself of exactly this username, or whose username begins with it (3 characters or more).
+
+    By username without regard to case; ``after`` is the ``username_key`` to go on from.
+    """
+    key = username_key(query)
+    matching = Q(key__startswith=key) if len(key) >= SEARCH_PREFIX_MIN_LENGTH else Q(key=key)
+    users = User.objects.alias(key=Lower("username")).filter(matching, is_active=True, key__gt=after)
+    return list(users.exclude(pk=asking_id).order_by("key")[:limit])
+
+
+def list_contacts(owner_id: str, *, after: int = 0, limit: int) -> list[Contact]:
+    """The user's contacts with their persons, in the order they were added, after a row's number."""
+    rows = Contact.objects.filter(owner_id=owner_id, pk__gt=after).select_related("person")
+    return list(rows.order_by("pk")[:limit])
+
+
+def list_blocked(owner_id: str, *, after: int = 0, limit: int) -> list[Block]:
+    """The user's blocks with their persons, in the order they were made, after a row's number."""
+    rows = Block.objects.filter(owner_id=owner_id, pk__gt=after).select_related("person")
+    return list(rows.order_by("pk")[:limit])
+
+
+def list_devices(user_id: str, *, after: str = "", limit: int) -> list[Device]:
+    """The user's devices whose credential has not run out, by id, after an id."""
+    return list(Device.objects.filter(live_credentials(), user_id=user_id, pk__gt=after).order_by("pk")[:limit])
+
+
+def find_device(credential_hash: str) -> Device | None:
+    """The device of a credential with its user; None for an unknown, removed or expired one."""
+    devices = Device.objects.filter(live_credentials(), credential_hash=credential_hash)
+    return devices.select_related("user").first()
+
+
+def list_live_devices(device_ids: Sequence[str]) -> set[str]:
+    """Those of the devices that may still be connected: not removed, not expired, their user not suspended.
+
+    One query: for a gateway that may have missed control events.
+    """
+    devices = Device.objects.filter(live_credentials(), pk__in=device_ids, user__is_active=True)
+    return set(devices.values_list("id", flat=True))
+
+
+def stale_before() -> datetime:
+    """A device that was last seen before this no longer holds messages back."""
+    return timezone.now() - timedelta(days=settings.DEVICE_STALE_DAYS)
+
+
+def list_delivery_facts(user_ids: Sequence[str]) -> dict[str, DeliveryFacts]:
+    """Delivery facts of each user that exists, in one query without model instances."""
+    fresh = FilteredRelation("devices", condition=Q(devices__last_seen_at__gte=stale_before()))
+    rows = (
+        User.objects.filter(pk__in=user_ids)
+        .annotate(fresh=fresh)
+        .order_by()
+        .values_list("id", "is_active", "settings__history_days", "settings__read_receipts", F("fresh__id"))
+    )
+    choices: dict[str, tuple[bool, int, bool]] = {}
+    devices: dict[str, list[str]] = {}
+    for user_id, active, history_days, read_receipts, device_id in rows:
+        # A user without a settings row has the defaults of the model.
+        choices[user_id] = (active, history_days or 0, read_receipts is not False)
+        if device_id is not None:
+            devices.setdefault(user_id, []).append(device_id)
+    return {
+        user_id: DeliveryFacts(
+            active=active,
+            history_days=history_days,
+            read_receipts=read_receipts,
+            devices=tuple(sorted(devices.get(user_id, ()))),
+        )
+        for user_id, (active, history_days, read_receipts) in choices.items()
+    }
+
+
+def list_blocks(user_ids: Sequence[str]) -> set[tuple[str, str]]:
+    """Pairs (who blocks, who is blocked) of these blockers, in one query."""
+    return set(Block.objects.filter(owner__in=user_ids).values_list("owner_id", "person_id"))

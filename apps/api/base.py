@@ -1,0 +1,66 @@
+"""What all doors share."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from rest_framework.authentication import BaseAuthentication
+from rest_framework.exceptions import NotAuthenticated
+from rest_framework.permissions import AllowAny, BasePermission, IsAuthenticated
+from rest_framework.renderers import JSONRenderer
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.serializers import Serializer
+from rest_framework.views import APIView
+
+from apps.accounts.models import Device, User
+from apps.api.authentication import SessionDeviceAuthentication, TokenAuthentication
+from apps.api.errors import handle_exception
+from apps.api.parsing import JsonObjectParser
+
+
+class ApiView(APIView):
+    """A door for users who are logged in. JSON in, JSON out, and nothing of it may be cached."""
+
+    authentication_classes: Sequence[type[BaseAuthentication]] = (TokenAuthentication, SessionDeviceAuthentication)
+    permission_classes: Sequence[type[BasePermission]] = (IsAuthenticated,)
+    parser_classes = (JsonObjectParser,)
+    renderer_classes = (JSONRenderer,)
+    metadata_class = None
+
+    def get_exception_handler(self) -> Callable[[Exception, dict[str, Any]], Response | None]:
+        """Answer every refusal in the one shape."""
+        return handle_exception
+
+    def finalize_response(self, request: Request, response: Response, *args: Any, **kwargs: Any) -> Response:
+        """Keep answers out of every cache."""
+        response = super().finalize_response(request, response, *args, **kwargs)
+        response["Cache-Control"] = "private, no-store"
+        return response
+
+
+class PublicApiView(ApiView):
+    """A door for anybody; cookies and tokens are not looked at, so that nothing can be done in somebody's name."""
+
+    authentication_classes = ()
+    permission_classes = (AllowAny,)
+
+
+def user_of(request: Request) -> User:
+    """The user who asks, behind a door that lets in nobody else."""
+    if not isinstance(request.user, User):
+        raise NotAuthenticated
+    return request.user
+
+
+def device_of(request: Request) -> Device:
+    """The device that asks."""
+    if not isinstance(request.auth, Device):
+        raise NotAuthenticated
+    return request.auth
+
+
+def read_body(request: Request, serializer_class: type[Serializer[Any]]) -> dict[str, Any]:
+    """The fields of the body, checked. Raises ValidationError and what the parser raises."""
+    serializer = serializer_class(data=request.data)
+    serializer.is_valid(raise_exception=True)
+    return dict(serializer.validated_data)

@@ -1,0 +1,21 @@
+"""Ids in addresses: what does not have the form of an id is an address that does not exist."""
+
+
+class UserIdConverter:
+    """``usr-`` and 12 hex digits."""
+
+    regex = "usr-[0-9a-f]{12}"
+
+    def to_python(self, value: str) -> str:
+        """The id."""
+        return value
+
+    def to_url(self, value: str) -> str:
+        """The id."""
+        return value
+
+
+class DeviceIdConverter(UserIdConverter):
+    """``dev-`` and 12 hex digits."""
+
+    regex = "dev-[0-9a-f]{12}"

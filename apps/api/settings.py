@@ -1,0 +1,34 @@
+"""/api/user/settings"""
+
+from typing import Any
+
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from apps.accounts.models import HISTORY_DAYS
+from apps.accounts.selectors import get_settings
+from apps.accounts.services import update_settings
+from apps.api.base import ApiView, device_of, read_body, user_of
+from apps.api.fields import FlagField, NumberChoiceField
+from apps.api.representations import build_settings
+
+
+class _SettingsBody(serializers.Serializer[Any]):
+    history_days = NumberChoiceField(HISTORY_DAYS, required=False)
+    show_last_seen = FlagField(required=False)
+    read_receipts = FlagField(required=False)
+
+
+class SettingsView(ApiView):
+    """GET and PUT /api/user/settings"""
+
+    def get(self, request: Request) -> Response:
+        """The asking user's settings."""
+        return Response(build_settings(get_settings(user_of(request).pk)))
+
+    def put(self, request: Request) -> Response:
+        """Set them; what is left out stays as it is. The user's other devices are told."""
+        changes = read_body(request, _SettingsBody)
+        row = update_settings(user_of(request).pk, device_id=device_of(request).pk, **changes)
+        return Response(build_settings(row))

@@ -1,0 +1,34 @@
+"""The addresses under /api/. They end without a slash."""
+
+from django.urls import path, re_path, register_converter
+
+from apps.api.auth import LoginView, LogoutView, PasswordView, RegisterView, TicketView
+from apps.api.contacts import BlocksView, BlockView, ContactsView, ContactView
+from apps.api.converters import DeviceIdConverter, UserIdConverter
+from apps.api.devices import DevicesView, DeviceView
+from apps.api.fallbacks import UnknownPathView
+from apps.api.profiles import MeView, ProfileView, UserSearchView
+from apps.api.settings import SettingsView
+
+register_converter(UserIdConverter, "user_id")
+register_converter(DeviceIdConverter, "device_id")
+
+app_name = "api"
+urlpatterns = [
+    path("auth/register", RegisterView.as_view(), name="register"),
+    path("auth/login", LoginView.as_view(), name="login"),
+    path("auth/logout", LogoutView.as_view(), name="logout"),
+    path("auth/ticket", TicketView.as_view(), name="ticket"),
+    path("auth/password", PasswordView.as_view(), name="password"),
+    path("user/me", MeView.as_view(), name="me"),
+    path("user/settings", SettingsView.as_view(), name="settings"),
+    path("user/<user_id:user_id>", ProfileView.as_view(), name="profile"),
+    path("users", UserSearchView.as_view(), name="user-search"),
+    path("contacts", ContactsView.as_view(), name="contacts"),
+    path("contacts/<user_id:user_id>", ContactView.as_view(), name="contact"),
+    path("blocks", BlocksView.as_view(), name="blocks"),
+    path("blocks/<user_id:user_id>", BlockView.as_view(), name="block"),
+    path("devices", DevicesView.as_view(), name="devices"),
+    path("devices/<device_id:device_id>", DeviceView.as_view(), name="device"),
+    re_path(r"^", UnknownPathView.as_view(), name="unknown"),
+]

@@ -1,0 +1,127 @@
+"""The bus between processes: batches for one gateway over the channel layer (channels-redis).
+
+It may drop whatever it likes: the device's counter finds the gap and a drain fills it.
+"""
+
+import asyncio
+import logging
+from collections import defaultdict
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from channels.layers import get_channel_layer
+
+from apps.connections.keys import gateway_channel
+
+logger = logging.getLogger(__name__)
+
+# Channel-layer events, each with its fields.
+PUSH = "push"  # frames: [text], to: [[device, epoch, counter, index of its frame]]
+PAGE = "page"  # pages: [[device, connection, generation, epoch, after, upto, last, frames]]
+HANDOFF = "handoff"  # device, connection: the newer connection's id
+PASS_ON = "pass_on"  # to: [device], frame: a frame that no inbox keeps (typing)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Push:
+    """One frame for one connected device, at its place in the device's numbering.
+
+    With an empty epoch and frame it only says: drain anew, the inbox must be rebuilt.
+    """
+
+    server_id: str
+    device_id: str
+    epoch: str
+    counter: int
+    frame: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page:
+    """What a device's inbox held after counter ``after`` and up to ``upto``; ``last`` says that nothing is left."""
+
+    server_id: str
+    device_id: str
+    connection_id: int
+    generation: int
+    epoch: str
+    after: int
+    upto: int
+    last: bool
+    frames: tuple[str, ...]
+
+
+class BusSender:
+    """Sends from a process that is not async: relay, Celery worker. It owns one event loop for the channel layer."""
+
+    def __init__(self) -> None:
+        self._runner = asyncio.Runner()
+
+    def push(self, pushes: Sequence[Push]) -> None:
+        """Send pushes, one event a gateway. A failure is logged: the inbox keeps all."""
+        by_server: dict[str, list[Push]] = defaultdict(list)
+        for push in pushes:
+            by_server[push.server_id].append(push)
+        self._send({server_id: _push_event(batch) for server_id, batch in by_server.items()})
+
+    def send_pages(self, pages: Sequence[Page]) -> None:
+        """Send pages of drains, one event a gateway. A failure is logged: the connection asks again."""
+        by_server: dict[str, list[list[Any]]] = defaultdict(list)
+        for page in pages:
+            by_server[page.server_id].append(
+                [
+                    page.device_id,
+                    page.connection_id,
+                    page.generation,
+                    page.epoch,
+                    page.after,
+                    page.upto,
+                    page.last,
+                    list(page.frames),
+                ]
+            )
+        self._send({server_id: {"type": PAGE, "pages": batch} for server_id, batch in by_server.items()})
+
+    def close(self) -> None:
+        """Close the loop and the layer's connections."""
+        self._runner.close()
+
+    def _send(self, events: Mapping[str, dict[str, Any]]) -> None:
+        if not events:
+            return
+        try:
+            self._runner.run(_send_all(events))
+        except Exception:
+            logger.exception("channel layer refused events for %s; drains will fill the gap", ", ".join(events))
+
+
+async def _send_all(events: Mapping[str, dict[str, Any]]) -> None:
+    layer = get_channel_layer()
+    for server_id, event in events.items():
+        await layer.send(gateway_channel(server_id), event)
+
+
+def _push_event(batch: Sequence[Push]) -> dict[str, Any]:
+    """One event for one gateway; a frame for several devices stands in it once."""
+    frames: dict[str, int] = {}
+    to = [[push.device_id, push.epoch, push.counter, frames.setdefault(push.frame, len(frames))] for push in batch]
+    return {"type": PUSH, "frames": list(frames), "to": to}
+
+
+async def send_handoff(server_id: str, device_id: str, connection_id: int) -> None:
+    """Tell a gateway that a newer connection of this device has come. Only the fast way: a heartbeat finds it too."""
+    await _send_all({server_id: {"type": HANDOFF, "device": device_id, "connection": connection_id}})
+
+
+async def pass_on(server_id: str, device_ids: Sequence[str], frame: str) -> None:
+    """Send a frame that may be lost to connected devices of one gateway."""
+    await _send_all({server_id: {"type": PASS_ON, "to": list(device_ids), "frame": frame}})
+
+
+async def read_gateway_events(server_id: str) -> AsyncIterator[dict[str, Any]]:
+    """This gateway's events, for ever. Raises what the channel layer raises."""
+    layer = get_channel_layer()
+    channel = gateway_channel(server_id)
+    while True:
+        yield await layer.receive(channel)

@@ -1,0 +1,33 @@
+"""Every key of this package, with its type and how long it lives. The braces are literal: a user's hash tag on a cluster.
+
+connections:{user}      HASH device → "server_id connection_id connected_at_ms"; each field lives 60 s, renewed by heartbeats
+presence:{user}         STRING "1", 60 s, renewed by heartbeats
+inboxmeta:{user}:device HASH epoch, counter, acked_ms: the numbering of a device's inbox and receipts; lives with the device
+receipts:{user}:device  ZSET coalescing key → counter; lives with the device
+receiptframes:{user}:device  HASH coalescing key → frame; lives with the device
+inbox:{user}:device     ZSET message id → counter (owned by apps.inbox; only its first score is read here)
+gateway:server_id       STRING "1", 60 s, renewed each second: a gateway that misses it writes its connections anew
+connects:{address or user}   STRING, connects in the running minute, 60 s
+"""
+
+CONNECTION_TTL_SECONDS = 60
+
+
+def connections_key(user_id: str) -> str:
+    """Who of a user's devices is connected where."""
+    return f"connections:{{{user_id}}}"
+
+
+def connects_key(source: str) -> str:
+    """Counter of the connects of an address or a user."""
+    return f"connects:{{{source}}}"
+
+
+def gateway_key(server_id: str) -> str:
+    """The sign of life of one gateway process."""
+    return f"gateway:{server_id}"
+
+
+def gateway_channel(server_id: str) -> str:
+    """The channel-layer channel that one gateway process reads."""
+    return f"gateway.{server_id}"

@@ -1,0 +1,10 @@
+"""Django's view of this package."""
+
+from django.apps import AppConfig
+
+
+class DeliveryConfig(AppConfig):
+    """Delivery."""
+
+    name = "apps.delivery"
+    label = "delivery"

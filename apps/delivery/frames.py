@@ -1,0 +1,79 @@
+"""How messages and receipts look to each device: frames from what the store holds."""
+
+from apps.inbox.inbox import Change, Waiting
+from apps.messagestore.base import Body, NewMessage, Pointer, Standing
+from apps.protocol import ids, server_frames
+
+_REFUSALS = {
+    "unknown_receiver": "There is no such user.",
+    "forbidden": "This user does not take messages from you.",
+    "failed": "The message could not be processed.",
+    "conflict": "message_id_by_client was used before with other content.",
+}
+
+
+def build_incoming(message: NewMessage | Body, *, for_sender: bool) -> str:
+    """The message for a device: of its receiver, or another one of its sender."""
+    return server_frames.incoming_message(
+        message_id=message.message_id,
+        sender_id=message.sender_id,
+        receiver_id=message.receiver_id if for_sender else None,
+        group_id=None,
+        content=message.content,
+        envelope=message.envelope,
+        media=message.media,
+        reply_to=message.reply_to,
+        timestamp_ms=message.timestamp_ms,
+        sequence=message.sequence,
+    )
+
+
+def build_outcome(standing: Standing, device_id: str) -> list[Waiting]:
+    """What a device of the sender must learn of a message: what stands if it may have heard otherwise, and ✓✓ or why not."""
+    own = device_id == standing.sender_device
+    client_id = ids.client_id_from_key(standing.client_id) if own else None
+    receipts: list[Waiting] = []
+    if standing.repeated and own:
+        receipts.append(build_standing_receipt(standing))
+    if standing.refusal:
+        receipts.append(build_late_error(standing.message_id, standing.refusal, client_id))
+    elif standing.settled_at_ms is not None:
+        frame = server_frames.message_delivered(
+            message_id=standing.message_id, timestamp_ms=standing.settled_at_ms, client_id=client_id
+        )
+        receipts.append(Waiting(kind="receipt", member=f"d:{standing.message_id}", frame=frame))
+    return receipts
+
+
+def build_standing_receipt(standing: Standing) -> Waiting:
+    """``message_received`` with the id and sequence that stand, for the sending device."""
+    frame = server_frames.message_received(
+        message_id=standing.message_id,
+        client_id=ids.client_id_from_key(standing.client_id),
+        timestamp_ms=standing.timestamp_ms,
+        sequence=standing.sequence,
+    )
+    return Waiting(kind="receipt", member=f"a:{standing.message_id}", frame=frame)
+
+
+def build_late_error(message_id: str, code: str, client_id: ids.ClientMessageId | None) -> Waiting:
+    """The error that withdraws a message after its ✓."""
+    frame = server_frames.late_error(
+        code=code, message=_REFUSALS.get(code, "The message was withdrawn."), message_id=message_id, client_id=client_id
+    )
+    return Waiting(kind="receipt", member=f"e:{message_id}", frame=frame)
+
+
+def build_read_receipt(pointer: Pointer) -> Waiting:
+    """How far somebody has read a conversation; a later one takes its place."""
+    frame = server_frames.message_read(
+        message_id=pointer.message_id, reader_id=pointer.reader_id, timestamp_ms=pointer.read_at_ms
+    )
+    return Waiting(kind="receipt", member=f"r:{pointer.conversation_id}:{pointer.reader_id}", frame=frame)
+
+
+def to_change(user_id: str, device_id: str, receipt: Waiting) -> Change:
+    """The receipt as a change to one device's inbox."""
+    return Change(
+        kind="receipt", user_id=user_id, device_id=device_id, member=receipt.member, frame=receipt.frame
+    )

@@ -1,0 +1,70 @@
+"""Rebuilding one device's inbox from the Message DB: for a new device, a flush, a failover or a truncated file alike."""
+
+import time
+from collections.abc import Sequence
+
+from apps.delivery.frames import build_outcome, build_read_receipt
+from apps.inbox import inbox
+from apps.inbox.inbox import Waiting
+from apps.messagestore.base import TRACE_KEPT_MS
+from apps.messagestore.store import get_message_store
+
+RECEIPT_MARGIN_MS = 600_000
+"""How much earlier than the last acknowledged look receipts are repeated: a relay may have been paused between store and inbox."""
+
+
+class RebuildBusy(Exception):
+    """Another process is rebuilding this user's inboxes: ask again in a moment."""
+
+
+def rebuild_inbox(user_id: str, device_id: str, *, force: bool = False) -> int:
+    """Write the device's inbox anew, in order, unless it is usable (``force``: even then). Returns the entries written, -1 if none.
+
+    Puts are refused meanwhile, and the Message DB is read after that began: so nothing falls between.
+    Raises RebuildBusy, StoreUnavailable, ValkeyError, RebuildLockLost.
+    """
+    with inbox.rebuild_lock(user_id) as token:
+        if token is None:
+            raise RebuildBusy(f"the inboxes of {user_id} are being rebuilt")
+        if not force and inbox.has_epoch(user_id, device_id):
+            return -1
+        inbox.drop_epoch(user_id, device_id)
+        entries = [*_list_messages(user_id, device_id), *_list_receipts(user_id, device_id)]
+        inbox.write_rebuilt(user_id, device_id, token, entries)
+        return len(entries)
+
+
+def _list_messages(user_id: str, device_id: str) -> list[Waiting]:
+    now_ms = int(time.time() * 1000)
+    store = get_message_store()
+    store.adopt_undelivered(user_id, device_id, now_ms)
+    pending = store.list_pending(user_id, device_id, now_ms)
+    return [Waiting(kind="message", member=message_id, frame="") for message_id in order_for_inbox(pending)]
+
+
+def order_for_inbox(pending: Sequence[tuple[str, str, int, int]]) -> list[str]:
+    """Message ids of (id, conversation, sequence, timestamp) oldest first, and within a conversation strictly by sequence.
+
+    Gateways' clocks differ, so a later message of a conversation may have an earlier time: it counts as late as its predecessor.
+    """
+    latest: dict[str, int] = {}
+    keyed: list[tuple[int, int, str]] = []
+    for message_id, conversation, sequence, timestamp_ms in sorted(pending, key=lambda row: (row[1], row[2])):
+        latest[conversation] = max(timestamp_ms, latest.get(conversation, 0))
+        keyed.append((latest[conversation], sequence, message_id))
+    return [message_id for _, _, message_id in sorted(keyed)]
+
+
+def _list_receipts(user_id: str, device_id: str) -> list[Waiting]:
+    """What the server still holds, and what the Message DB knows since the device last acknowledged receipts."""
+    now_ms = int(time.time() * 1000)
+    acknowledged_ms = inbox.read_acknowledged_ms(user_id, device_id)
+    since_ms = max(acknowledged_ms - RECEIPT_MARGIN_MS, now_ms - TRACE_KEPT_MS)
+    store = get_message_store()
+    found = {receipt.member: receipt for receipt in inbox.read_receipts(user_id, device_id)}
+    for standing in store.list_settled_since(user_id, since_ms):
+        found.update({receipt.member: receipt for receipt in build_outcome(standing, device_id)})
+    for pointer in store.list_pointers_since(user_id, since_ms):
+        receipt = build_read_receipt(pointer)
+        found[receipt.member] = receipt
+    return list(found.values())

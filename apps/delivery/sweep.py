@@ -1,0 +1,108 @@
+"""The slow sweep: puts back whatever the Message DB holds as pending and no inbox has. It walks on a page at a time."""
+
+import time
+from collections.abc import Mapping, Sequence
+
+from django.conf import settings
+
+from apps.accounts.selectors import DeliveryFacts, list_delivery_facts
+from apps.connections.bus import BusSender
+from apps.delivery.deliver import deliver_changes
+from apps.delivery.frames import build_incoming
+from apps.inbox.inbox import Change, delete_inbox, list_missing
+from apps.messagestore.base import Standing
+from apps.messagestore.store import get_message_store
+from apps.valkey.pools import sync_client
+
+CURSOR_KEY = "sweep:cursor"
+"""STRING message id up to which the running round has come; 1 h."""
+
+PAGE = 1_000
+SETTLING_MS = 10_000
+"""Messages younger than this are still on their way."""
+
+
+def sweep_page(bus: BusSender) -> int:
+    """Look at the next page of pending messages. Returns how many entries were put back.
+
+    Raises ValkeyError and StoreUnavailable; the next run looks at the same page again.
+    """
+    client = sync_client(settings.REDIS_URL)
+    now_ms = int(time.time() * 1000)
+    store = get_message_store()
+    page = store.list_pending_page(client.get(CURSOR_KEY) or "", PAGE, now_ms - SETTLING_MS)
+    facts = list_delivery_facts(list({user for one in page for user in (one.sender_id, one.receiver_id)}))
+    _adopt_orphans(page, facts, now_ms)
+    _release_gone_devices(page, facts, now_ms)
+    count = _put_back([one.message_id for one in page], facts, bus)
+    if len(page) < PAGE:
+        client.delete(CURSOR_KEY)
+    else:
+        client.set(CURSOR_KEY, page[-1].message_id, ex=3_600)
+    return count
+
+
+def _adopt_orphans(page: Sequence[Standing], facts: Mapping[str, DeliveryFacts], now_ms: int) -> None:
+    """Undelivered messages that wait for no living device of a receiver who has one: it was added meanwhile."""
+    orphans = {
+        one.receiver_id
+        for one in page
+        if one.undelivered
+        and one.receiver_id in facts
+        and not set(facts[one.receiver_id].devices) & set(one.pending_devices)
+    }
+    for user_id in orphans:
+        for device_id in facts[user_id].devices:
+            get_message_store().adopt_undelivered(user_id, device_id, now_ms)
+
+
+def _release_gone_devices(page: Sequence[Standing], facts: Mapping[str, DeliveryFacts], now_ms: int) -> None:
+    """Devices that were removed, or not seen for DEVICE_STALE_DAYS, are waited for no longer."""
+    living = {device_id for each in facts.values() for device_id in each.devices}
+    gone = {
+        (user_id, device_id)
+        for one in page
+        for device_id in one.pending_devices
+        for user_id in (one.sender_id, one.receiver_id)
+        if device_id not in living
+    }
+    for user_id, device_id in gone:
+        release_device(user_id, device_id, now_ms)
+
+
+def release_device(user_id: str, device_id: str, now_ms: int) -> int:
+    """Stop waiting for a device. If it comes back its inbox is made anew. Returns how many messages waited for it.
+
+    What only this device was to confirm stays undelivered: the user's other devices, or the next one, get it.
+    """
+    released = get_message_store().release_device(user_id, device_id, now_ms)
+    delete_inbox(user_id, device_id)
+    return released
+
+
+def _put_back(message_ids: Sequence[str], facts: Mapping[str, DeliveryFacts], bus: BusSender) -> int:
+    """Put what inboxes miss, in the order of the page (message ids sort by time)."""
+    owners = {device_id: user_id for user_id, each in facts.items() for device_id in each.devices}
+    standings = get_message_store().list_standings(message_ids)
+    wanted = [
+        (owners[device_id], device_id, message_id)
+        for message_id in message_ids
+        if message_id in standings
+        for device_id in standings[message_id].pending_devices
+        if device_id in owners
+    ]
+    missing = list_missing(wanted)
+    bodies = get_message_store().list_bodies([message_id for _, _, message_id in missing]) if missing else {}
+    changes = [
+        Change(
+            kind="put",
+            user_id=user_id,
+            device_id=device_id,
+            member=message_id,
+            frame=build_incoming(bodies[message_id], for_sender=bodies[message_id].sender_id == user_id),
+        )
+        for user_id, device_id, message_id in missing
+        if message_id in bodies
+    ]
+    deliver_changes(changes, bus)
+    return len(changes)

@@ -1,0 +1,77 @@
+"""Celery's doors to delivery. Every task is idempotent and only a hint: what a lost one left, a sweep finds."""
+
+import logging
+import os
+import time
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any
+
+from celery import shared_task
+from django.conf import settings
+
+from apps.connections.bus import BusSender
+from apps.delivery.drain import drain, to_request
+from apps.delivery.retention import purge_expired
+from apps.delivery.sweep import release_device, sweep_page
+from apps.messagestore.base import StoreUnavailable
+from apps.valkey.pools import ValkeyError, sync_client
+
+logger = logging.getLogger(__name__)
+
+SWEEP_LOCK_KEY = "sweep:lock"
+"""STRING, 50 s: one sweep at a time."""
+
+TRY_AGAIN = (ValkeyError, StoreUnavailable)
+
+
+@shared_task(name="delivery.drain")
+def drain_inboxes(requests: Sequence[Sequence[Any]]) -> None:
+    """One window for each of these connections."""
+    _drain(requests)
+
+
+@shared_task(name="delivery.drain_gaps")
+def drain_gaps(requests: Sequence[Sequence[Any]]) -> None:
+    """The same for live connections that missed a push: a queue of its own, so that reconnects never delay it."""
+    _drain(requests)
+
+
+def _drain(requests: Sequence[Sequence[Any]]) -> None:
+    try:
+        drain([to_request(fields) for fields in requests], bus_sender())
+    except TRY_AGAIN:
+        logger.warning("drain of %d inboxes failed; the connections ask again", len(requests), exc_info=True)
+
+
+@shared_task(name="delivery.sweep", autoretry_for=())
+def sweep() -> None:
+    """The next page of the slow sweep."""
+    lock = sync_client(settings.REDIS_URL).set(SWEEP_LOCK_KEY, "1", nx=True, ex=50)
+    if lock:
+        try:
+            sweep_page(bus_sender())
+        finally:
+            sync_client(settings.REDIS_URL).delete(SWEEP_LOCK_KEY)
+
+
+@shared_task(name="delivery.purge")
+def purge() -> None:
+    """What is past its time."""
+    purge_expired()
+
+
+@shared_task(name="delivery.forget_device")
+def forget_device(user_id: str, device_id: str) -> None:
+    """A device was removed: nothing waits for it any more."""
+    release_device(user_id, device_id, int(time.time() * 1000))
+
+
+def bus_sender() -> BusSender:
+    """This worker process's sender."""
+    return _bus_sender(os.getpid())
+
+
+@lru_cache(maxsize=1)
+def _bus_sender(pid: int) -> BusSender:
+    return BusSender()

@@ -1,0 +1,122 @@
+"""The Channels consumer of ``/ws/chat/``.
+
+It overrides ``__call__`` with a receive loop of its own: Channels' dispatch by handler name, and its channel and task for every
+connection, cost several times what a frame does. One channel a process takes their place (``apps.connections.bus``).
+"""
+
+import logging
+import time
+from typing import TYPE_CHECKING, Any
+
+from channels.consumer import AsyncConsumer
+from django.conf import settings
+
+from apps.connections.registry import count_connects
+from apps.gateway.authentication import Refused, authenticate
+from apps.gateway.close_codes import CloseReason
+from apps.gateway.connection import Connection
+from apps.gateway.handlers import handle_frame
+from apps.gateway.process import GatewayProcess, get_gateway_process
+from apps.protocol import server_frames
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping
+
+    from apps.accounts.credentials import DeviceIdentity
+
+    Receive = Callable[[], Awaitable[dict[str, Any]]]
+    Send = Callable[[dict[str, Any]], Awaitable[None]]
+
+logger = logging.getLogger(__name__)
+
+CONNECTS_PER_MINUTE_PER_USER = 120
+
+
+class ChatConsumer(AsyncConsumer):
+    """One socket, from accept to close."""
+
+    async def __call__(self, scope: "Mapping[str, Any]", receive: "Receive", send: "Send") -> None:
+        """Accept first and close with a code after, so that browsers can read the code."""
+        event = await receive()
+        if event["type"] != "websocket.connect":
+            return
+        await send({"type": "websocket.accept"})
+        process = get_gateway_process()
+        try:
+            identity = await self._admit(scope, process)
+        except Refused as refused:
+            await _close(send, receive, refused.reason)
+            return
+        except Exception:
+            # Valkey or the users' database is down: the client tries again as after a restart.
+            logger.warning("connect failed", exc_info=True)
+            await _close(send, receive, CloseReason.RESTARTING)
+            return
+        await self._serve(process, identity, receive, send)
+
+    @staticmethod
+    async def _admit(scope: "Mapping[str, Any]", process: GatewayProcess) -> "DeviceIdentity":
+        """Count the address before any secret is looked at, then authenticate, then count the user."""
+        if process.stopping:
+            raise Refused(CloseReason.RESTARTING)
+        per_address = settings.CONNECTIONS_PER_MINUTE_PER_ADDRESS
+        client = scope.get("client")
+        if per_address and client and await count_connects(f"address {client[0]}") > per_address:
+            raise Refused(CloseReason.TOO_MANY_CONNECTIONS)
+        identity = await authenticate(scope, process.threads)
+        if per_address and await count_connects(identity.user_id) > CONNECTS_PER_MINUTE_PER_USER:
+            raise Refused(CloseReason.TOO_MANY_CONNECTIONS)
+        return identity
+
+    @staticmethod
+    async def _serve(process: GatewayProcess, identity: "DeviceIdentity", receive: "Receive", send: "Send") -> None:
+        connection = Connection(process, identity.user_id, identity.device_id, send)
+        try:
+            registration = await process.open(connection)
+            connection.send(
+                server_frames.connected(
+                    user_id=identity.user_id,
+                    device_id=identity.device_id,
+                    server_id=process.server_id,
+                    now_ms=int(time.time() * 1000),
+                )
+            )
+            connection.start(registration)
+            await _receive_frames(process, connection, receive)
+        except Exception:
+            logger.warning("connection of %s failed", identity.device_id, exc_info=True)
+            connection.close(CloseReason.RESTARTING)
+            await _receive_frames(process, connection, receive)
+        finally:
+            await process.close(connection)
+
+
+async def _receive_frames(process: GatewayProcess, connection: Connection, receive: "Receive") -> None:
+    """Until the client is gone. After a close of ours nothing more is taken."""
+    while True:
+        event = await receive()
+        if event["type"] != "websocket.receive":
+            return
+        if connection.outgoing.closing:
+            continue
+        text = event.get("text")
+        if text is None:
+            connection.close(CloseReason.BINARY_FRAME)
+        else:
+            handle_frame(process, connection, text)
+
+
+async def _close(send: "Send", receive: "Receive", reason: CloseReason) -> None:
+    """Close, and wait for the client's answer so that the code arrives."""
+    await send({"type": "websocket.close", "code": reason.code, "reason": reason.text})
+    while (await receive())["type"] != "websocket.disconnect":
+        continue
+
+
+class UnknownPathConsumer(AsyncConsumer):
+    """Refuses every other path with HTTP 403."""
+
+    async def __call__(self, scope: "Mapping[str, Any]", receive: "Receive", send: "Send") -> None:
+        """Close before accepting."""
+        await receive()
+        await send({"type": "websocket.close"})

@@ -1,0 +1,99 @@
+"""What is on its way to one client: a bounded queue, written by a task that lives only while there is something to write."""
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from apps.gateway.close_codes import CloseReason
+
+logger = logging.getLogger(__name__)
+
+MAX_FRAMES = 1_024
+MAX_BYTES = 1024 * 1024
+"""About: a character counts as one. A client that lets this much gather reads too slowly."""
+
+CLOSE_TIMEOUT_SECONDS = 30.0
+"""How long a close frame may wait for a client that does not read."""
+
+Send = Callable[[dict[str, Any]], Awaitable[None]]
+
+
+class Outgoing:
+    """The queue of one connection. ``on_written`` is called each time everything queued has been handed to the socket."""
+
+    __slots__ = ("_closing", "_ended", "_frames", "_on_written", "_send", "_size", "_task")
+
+    def __init__(self, send: Send, on_written: Callable[[], None]) -> None:
+        self._send = send
+        self._on_written = on_written
+        self._frames: deque[str] = deque()
+        self._size = 0
+        self._task: asyncio.Task[None] | None = None
+        self._closing: CloseReason | None = None
+        self._ended = False
+
+    @property
+    def empty(self) -> bool:
+        """Whether everything has been handed to the socket."""
+        return not self._frames and self._task is None
+
+    @property
+    def closing(self) -> bool:
+        """Whether a close is under way or done: nothing is written after it."""
+        return self._ended or self._closing is not None
+
+    def put(self, frame: str) -> None:
+        """Queue a frame; one too many closes the connection with 1013, for its inbox keeps all."""
+        if self._ended or self._closing is not None:
+            return
+        if len(self._frames) >= MAX_FRAMES or self._size > MAX_BYTES:
+            self._frames.clear()
+            self.close(CloseReason.READS_TOO_SLOWLY)
+            return
+        self._frames.append(frame)
+        self._size += len(frame)
+        if self._task is None:
+            self._task = asyncio.get_running_loop().create_task(self._write())
+
+    def close(self, reason: CloseReason) -> None:
+        """Close after what is queued."""
+        if self._ended or self._closing is not None:
+            return
+        self._closing = reason
+        if self._task is None:
+            self._task = asyncio.get_running_loop().create_task(self._write())
+
+    async def end(self) -> None:
+        """The connection is over: wait for the task."""
+        self._ended = True
+        self._frames.clear()
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    async def _write(self) -> None:
+        try:
+            while True:
+                while self._frames:
+                    frame = self._frames.popleft()
+                    self._size -= len(frame)
+                    await self._send({"type": "websocket.send", "text": frame})
+                if self._closing is not None:
+                    await self._write_close(self._closing)
+                    return
+                self._on_written()
+                if not self._frames and self._closing is None:
+                    return
+        except (OSError, RuntimeError) as error:
+            # The client is gone, or the server has begun to close: the receive loop ends the connection.
+            logger.debug("frame not written: %s", error)
+            self._ended = True
+        finally:
+            self._task = None
+
+    async def _write_close(self, reason: CloseReason) -> None:
+        self._ended = True
+        async with asyncio.timeout(CLOSE_TIMEOUT_SECONDS):
+            await self._send({"type": "websocket.close", "code": reason.code, "reason": reason.text})

@@ -1,0 +1,64 @@
+"""``manage.py gateway``: uvicorn with an orderly end: finish what was taken, close sockets in steps, then stop."""
+
+import socket
+
+import uvicorn
+
+from apps.gateway.process import get_gateway_process
+from apps.protocol.limits import MAX_ENVELOPE_FRAME_BYTES
+
+GRACEFUL_SECONDS = 5
+BACKLOG = 4_096
+
+
+class GatewayServer(uvicorn.Server):
+    """Starts the gateway's parts with the server and ends them before it."""
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begin to listen only when the parts run."""
+        process = get_gateway_process()
+        process.on_failure = self._give_up  # type: ignore[method-assign]
+        await super().startup(sockets=sockets)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Stop accepting, finish and close our connections, then let uvicorn close what is left."""
+        for server in self.servers:
+            server.close()
+        await get_gateway_process().stop()
+        await super().shutdown(sockets=sockets)
+
+    def _give_up(self) -> None:
+        """A part failed for good: end, so that the supervisor starts a whole process."""
+        self.should_exit = True
+
+
+def run_gateway(listener: socket.socket, application: str, log_level: str) -> None:
+    """Serve until SIGTERM or SIGINT on a bound socket."""
+    config = uvicorn.Config(
+        application,
+        loop="uvloop",
+        http="httptools",
+        ws="websockets-sansio",
+        ws_max_size=MAX_ENVELOPE_FRAME_BYTES,
+        ws_per_message_deflate=False,
+        ws_ping_interval=None,
+        lifespan="off",
+        log_config=None,
+        log_level=log_level.lower(),
+        access_log=False,
+        backlog=BACKLOG,
+        timeout_keep_alive=5,
+        timeout_graceful_shutdown=GRACEFUL_SECONDS,
+        server_header=False,
+    )
+    GatewayServer(config).run(sockets=[listener])
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A listening socket that other gateway processes may share. Raises OSError."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    listener.bind((host, port))
+    return listener

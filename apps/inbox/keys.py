@@ -1,0 +1,23 @@
+"""Every key of this package, with its type and how long it lives. The braces are literal: a user's hash tag on a cluster.
+
+inbox:{user}:device          ZSET message id → counter; until confirmed
+inboxmeta:{user}:device      HASH epoch, counter, acked_ms, looked_ms; lives with the device
+receipts:{user}:device       ZSET coalescing key → counter; until two heartbeats after it was written
+receiptframes:{user}:device  HASH coalescing key → frame; as receipts
+inboxlock:{user}             STRING token, 30 s: one rebuild of a user's inboxes at a time
+
+A message's body is never here: drains read it from the Message DB.
+"""
+
+LOCK_SECONDS = 30
+
+
+def device_keys(user_id: str, device_id: str) -> tuple[str, str, str, str]:
+    """A device's inbox, meta, receipts and receipt-frames keys."""
+    suffix = f":{{{user_id}}}:{device_id}"
+    return f"inbox{suffix}", f"inboxmeta{suffix}", f"receipts{suffix}", f"receiptframes{suffix}"
+
+
+def lock_key(user_id: str) -> str:
+    """The lock under which a user's inboxes are rebuilt."""
+    return f"inboxlock:{{{user_id}}}"

@@ -1,0 +1,100 @@
+"""Admission of a batch in one script call: has this been sent before, and is its sender within the rate?"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from django.conf import settings
+
+from apps.ingest.keys import throttle_key
+from apps.protocol.limits import DEDUP_SECONDS
+from apps.valkey.pools import async_client
+from apps.valkey.scripts import Script
+
+_ADMIT = Script(Path(__file__).parent / "lua" / "admit.lua")
+
+BURST_FACTOR = 5
+"""The global throttle begins at so many times the steady state."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Candidate:
+    """A message that asks for admission, with the id and time it gets if it is new.
+
+    Without a message id it is only looked up: it may not be sent now, but a retry of one that was sent is still answered.
+    """
+
+    user_id: str
+    device_id: str
+    client_id: str
+    digest: str
+    message_id: str
+    timestamp_ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Done:
+    """A message whose first append became durable: retries are answered from this."""
+
+    user_id: str
+    device_id: str
+    client_id: str
+    digest: str
+    message_id: str
+    timestamp_ms: int
+    sequence: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """What became of a candidate. For ``pending`` and ``done``: the id and time that stand; ``sequence`` for ``done`` only."""
+
+    outcome: Literal["new", "pending", "done", "conflict", "limited"]
+    message_id: str = ""
+    timestamp_ms: int = 0
+    sequence: int = 0
+    retry_after_ms: int = 0
+
+
+async def admit(candidates: Sequence[Candidate], done: Sequence[Done]) -> list[Verdict]:
+    """Admit a batch, in order, and remember what the last one made durable. Raises ValkeyError."""
+    arguments: list[str | int] = [settings.RATE_LIMIT_PER_MINUTE, DEDUP_SECONDS, len(done)]
+    for one in done:
+        value = f"d {one.message_id} {one.timestamp_ms} {one.sequence} {one.digest}"
+        arguments += (one.user_id, one.device_id, one.client_id, value)
+    for candidate in candidates:
+        arguments += (
+            candidate.user_id,
+            candidate.device_id,
+            candidate.client_id,
+            candidate.digest,
+            candidate.message_id,
+            candidate.timestamp_ms,
+        )
+    answer: list[list[Any]] = await _ADMIT.run_async(async_client(settings.INBOX_REDIS_URL), (), arguments)
+    return [_to_verdict(*verdict) for verdict in answer]
+
+
+def _to_verdict(outcome: str, *rest: Any) -> Verdict:
+    match outcome:
+        case "pending":
+            return Verdict(outcome="pending", message_id=rest[0], timestamp_ms=int(rest[1]))
+        case "done":
+            return Verdict(outcome="done", message_id=rest[0], timestamp_ms=int(rest[1]), sequence=int(rest[2]))
+        case "limited":
+            return Verdict(outcome="limited", retry_after_ms=int(rest[0]))
+        case "conflict":
+            return Verdict(outcome="conflict")
+        case _:
+            return Verdict(outcome="new")
+
+
+async def count_for_throttle(messages: int, second: int) -> int:
+    """How many of ``messages`` the whole site may still take in this second. Raises ValkeyError."""
+    limit = settings.STEADY_MESSAGES_PER_SECOND * BURST_FACTOR
+    async with async_client(settings.INBOX_REDIS_URL).pipeline(transaction=False) as pipeline:
+        pipeline.incrby(throttle_key(second), messages)
+        pipeline.expire(throttle_key(second), 2)
+        total, _ = await pipeline.execute()
+    return max(0, min(messages, limit - (int(total) - messages)))

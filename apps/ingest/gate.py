@@ -1,0 +1,115 @@
+"""What a batch of messages passes before the log: a literal list of steps, each may refuse with a reason."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+
+from apps.ingest.admission import Done, Verdict, admit, count_for_throttle
+from apps.ingest.permissions import AccountDirectory, check_may_send
+from apps.ingest.snowflake import CannotIssue, SnowflakeIssuer
+from apps.ingest.submission import MessageSubmission, conflicting, overloaded, rate_limited, unavailable
+from apps.messagelog.base import Entry
+from apps.protocol import ids
+from apps.protocol.records import MessageRetried, encode_record
+from apps.valkey.pools import ValkeyError
+
+
+@dataclass(slots=True, kw_only=True)
+class Admitted:
+    """What goes to the log: new messages, repeats whose first append is unsettled, and questions after settled ones."""
+
+    new: list[MessageSubmission] = field(default_factory=list)
+    unsettled: list[MessageSubmission] = field(default_factory=list)
+    questions: list[Entry] = field(default_factory=list)
+
+
+class Gate:
+    """The steps before the log. ``throttled`` says whether the site-wide throttle is on."""
+
+    def __init__(
+        self, *, issuer: SnowflakeIssuer, directory: AccountDirectory, throttled: bool, now_ms: Callable[[], int]
+    ) -> None:
+        self._issuer = issuer
+        self._directory = directory
+        self._now_ms = now_ms
+        self._steps: list[Callable[[Sequence[MessageSubmission]], Awaitable[None] | None]] = [
+            self._check_permissions,
+            self._issue_ids,
+        ]
+        if throttled:
+            self._steps.append(self._throttle)
+
+    async def pass_batch(self, batch: Sequence[MessageSubmission], done: Sequence[Done]) -> Admitted:
+        """Let a batch through; whoever is refused is told. ``done`` is remembered on the way.
+
+        Raises ValkeyError with nobody told.
+        """
+        for step in self._steps:
+            waits = step(batch)
+            if waits is not None:
+                await waits
+        verdicts = await admit([submission.to_candidate() for submission in batch], done)
+        admitted = Admitted()
+        taken: dict[str, MessageSubmission] = {}
+        for submission, verdict in zip(batch, verdicts, strict=True):
+            self._apply_verdict(submission, verdict, admitted, taken)
+        return admitted
+
+    def _check_permissions(self, batch: Sequence[MessageSubmission]) -> None:
+        for submission in batch:
+            submission.refusal = check_may_send(submission.origin.user_id, submission.frame, self._directory)
+
+    def _issue_ids(self, batch: Sequence[MessageSubmission]) -> None:
+        for submission in batch:
+            if submission.refusal is None:
+                try:
+                    number, submission.timestamp_ms = self._issuer.issue()
+                    submission.message_id = ids.message_id(number)
+                except CannotIssue:
+                    submission.refusal = unavailable()
+
+    async def _throttle(self, batch: Sequence[MessageSubmission]) -> None:
+        asking = [submission for submission in batch if submission.refusal is None]
+        allowed = await count_for_throttle(len(asking), self._now_ms() // 1000)
+        for submission in asking[allowed:]:
+            submission.refusal = overloaded()
+
+    @staticmethod
+    def _apply_verdict(
+        submission: MessageSubmission, verdict: Verdict, admitted: Admitted, taken: dict[str, MessageSubmission]
+    ) -> None:
+        match verdict.outcome:
+            case "conflict":
+                submission.refuse(conflicting())
+            case "limited":
+                submission.refuse(rate_limited(verdict.retry_after_ms))
+            case "new" if submission.refusal is not None:
+                submission.refuse(submission.refusal)
+            case "new":
+                taken[submission.message_id] = submission
+                admitted.new.append(submission)
+            case "pending":
+                submission.message_id, submission.timestamp_ms = verdict.message_id, verdict.timestamp_ms
+                first = taken.get(verdict.message_id)
+                if first is not None:
+                    # The same frame twice in one batch: one record answers both.
+                    first.twins.append(submission)
+                else:
+                    admitted.unsettled.append(submission)
+            case "done":
+                submission.message_id, submission.timestamp_ms = verdict.message_id, verdict.timestamp_ms
+                submission.acknowledge(verdict.sequence)
+                admitted.questions.append(_to_question(submission))
+
+
+def _to_question(submission: MessageSubmission) -> Entry:
+    """A record that makes the relay say again how the message stands: ✓✓ if it was delivered."""
+    record = MessageRetried(
+        message_id=submission.message_id,
+        sender_id=submission.origin.user_id,
+        sender_device=submission.origin.device_id,
+    )
+    return Entry(key=submission.conversation_id, payload=encode_record(record))
+
+
+GateError = ValkeyError
+"""What ``Gate.pass_batch`` raises: the cache is down."""

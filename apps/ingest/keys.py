@@ -1,0 +1,13 @@
+"""Every key of this package, with its type and how long it lives. The braces are literal: a user's hash tag on a cluster.
+
+dedup:{user}:device:client_id  STRING "state message_id timestamp_ms sequence digest", state p(ending) or d(one); 7 days
+rate:{user}                    LIST times in ms of the last accepted messages; 60 s
+throttle:second                STRING messages admitted in that second, all gateways together; 2 s
+"""
+
+RATE_WINDOW_MS = 60_000
+
+
+def throttle_key(second: int) -> str:
+    """Counter of one second's messages."""
+    return f"throttle:{second}"

@@ -1,0 +1,15 @@
+"""The process's log, by the settings."""
+
+from functools import lru_cache
+
+from django.conf import settings
+from django.utils.module_loading import import_string
+
+from apps.messagelog.base import MessageLog
+
+
+@lru_cache(maxsize=1)
+def get_message_log() -> MessageLog:
+    """The adapter that ``settings.MESSAGE_LOG_CLASS`` names."""
+    log: MessageLog = import_string(settings.MESSAGE_LOG_CLASS)()
+    return log

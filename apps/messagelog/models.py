@@ -1,0 +1,15 @@
+"""What the users' database knows of the log."""
+
+from django.db import models
+
+
+class LogGeneration(models.Model):
+    """The highest generation that a log of this site has had: sequences never repeat, whatever log is put in its place."""
+
+    generation = models.PositiveIntegerField()
+
+    class Meta:
+        db_table = "log_generation"
+
+    def __str__(self) -> str:
+        return str(self.generation)

@@ -1,0 +1,10 @@
+"""Django's view of this package."""
+
+from django.apps import AppConfig
+
+
+class MessageStoreConfig(AppConfig):
+    """The Message DB."""
+
+    name = "apps.messagestore"
+    label = "messagestore"

@@ -1,0 +1,81 @@
+"""The Message DB's tables for the ORM adapter."""
+
+from typing import ClassVar
+
+from django.db import models
+from django.db.models import Q
+
+
+class Message(models.Model):
+    """One message: content until nobody needs it, then the bare facts for 7 days more.
+
+    Times are ms since the Unix epoch. ``pending_devices`` and ``history_for`` are ids, each followed by a space, so that one
+    conditional UPDATE can take one out. ``receiver_id`` or ``group_id`` is empty.
+    """
+
+    id = models.CharField(primary_key=True, max_length=20)
+    sender_id = models.CharField(max_length=16)
+    sender_device = models.CharField(max_length=16)
+    client_id = models.CharField(max_length=65)
+    digest = models.CharField(max_length=32)
+    receiver_id = models.CharField(max_length=16, blank=True, default="")
+    group_id = models.CharField(max_length=16, blank=True, default="")
+    conversation_id = models.CharField(max_length=20)
+    sequence = models.BigIntegerField()
+    content = models.TextField(null=True)  # noqa: DJ001  (NULL is "stripped", "" is not)
+    envelope = models.TextField(null=True)  # noqa: DJ001
+    media = models.TextField(null=True)  # noqa: DJ001
+    reply_to = models.CharField(max_length=20, null=True)  # noqa: DJ001
+    timestamp_ms = models.BigIntegerField()
+    sent_at_ms = models.BigIntegerField()
+    stored_at_ms = models.BigIntegerField()
+    undelivered = models.BooleanField(default=True)
+    pending_devices = models.TextField(blank=True, default="")
+    confirmations = models.TextField(blank=True, default="")
+    history_for = models.CharField(max_length=40, blank=True, default="")
+    repeated = models.BooleanField(default=False)
+    settled_at_ms = models.BigIntegerField(null=True)
+    refusal = models.CharField(max_length=32, blank=True, default="")
+    stripped_at_ms = models.BigIntegerField(null=True)
+    expires_at_ms = models.BigIntegerField()
+
+    class Meta:
+        db_table = "message"
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["sender_id", "sender_device", "client_id"], name="message_triple")
+        ]
+        indexes: ClassVar = [
+            models.Index(fields=["conversation_id", "-sequence"], name="message_conversation"),
+            models.Index(fields=["receiver_id"], name="message_to_receive", condition=~Q(pending_devices="")),
+            models.Index(fields=["sender_id"], name="message_own_copies", condition=~Q(pending_devices="")),
+            models.Index(fields=["receiver_id", "timestamp_ms"], name="message_undelivered", condition=Q(undelivered=True)),
+            models.Index(fields=["sender_id", "settled_at_ms"], name="message_settled"),
+            models.Index(fields=["expires_at_ms"], name="message_expiry"),
+        ]
+
+    def __str__(self) -> str:
+        return self.id
+
+
+class ReadPointer(models.Model):
+    """How far a user has read a conversation; only ever raised."""
+
+    conversation_id = models.CharField(max_length=20)
+    reader_id = models.CharField(max_length=16)
+    peer_id = models.CharField(max_length=16)
+    message_id = models.CharField(max_length=20)
+    sequence = models.BigIntegerField()
+    read_at_ms = models.BigIntegerField()
+
+    class Meta:
+        db_table = "read_pointer"
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["conversation_id", "reader_id"], name="read_pointer_of_reader")
+        ]
+        indexes: ClassVar = [
+            models.Index(fields=["reader_id", "read_at_ms"], name="read_pointer_reader"),
+            models.Index(fields=["peer_id", "read_at_ms"], name="read_pointer_peer"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.reader_id} in {self.conversation_id}: {self.sequence}"

@@ -1,0 +1,25 @@
+"""``manage.py disconnect``: close a user's sockets."""
+
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.management import BaseCommand
+
+from apps.connections.control import publish_user_revoked
+from apps.operations.lookup import find_named_user
+
+
+class Command(BaseCommand):
+    """Closes every socket of a user, on every gateway."""
+
+    help = "Close all sockets of a user with code 4403. The devices stay logged in; see `suspend` to keep a user out."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        """Declare the options."""
+        parser.add_argument("user", metavar="USER", help="username or usr- id")
+
+    def handle(self, *, user: str, **options: Any) -> None:
+        """Tell the gateways."""
+        found = find_named_user(user)
+        publish_user_revoked(found.pk, "disconnected")
+        self.stdout.write(f"the sockets of {found.username} are being closed")

@@ -1,0 +1,44 @@
+"""``manage.py log_status``: how the event log stands."""
+
+import json
+from argparse import ArgumentParser
+from dataclasses import asdict
+from typing import Any
+
+from django.core.management import BaseCommand, CommandError
+
+from apps.messagelog.base import LogStatus, LogUnavailable, PartitionStatus
+from apps.messagelog.log import get_message_log
+
+
+class Command(BaseCommand):
+    """Prints positions and lags of the log's consumer groups."""
+
+    help = "Show the event log: each partition's positions, how far each consumer group is, who reads."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        """Declare the options."""
+        parser.add_argument("--json", action="store_true", help="print one JSON object")
+
+    def handle(self, **options: Any) -> None:
+        """Print the status."""
+        try:
+            status = get_message_log().status()
+        except LogUnavailable as error:
+            raise CommandError(f"the event log does not answer ({error})") from None
+        self.stdout.write(json.dumps(asdict(status)) if options["json"] else _to_text(status))
+
+
+def _to_text(status: LogStatus) -> str:
+    lines = [f"generation {status.generation}, {status.dead_letters} dead letters"]
+    lines += [f"{group} is read by {reader}" for group, reader in sorted(status.readers.items())] or ["nobody reads"]
+    lines += [_partition_line(partition) for partition in status.partitions]
+    return "\n".join(lines)
+
+
+def _partition_line(partition: PartitionStatus) -> str:
+    groups = ", ".join(
+        f"{group} at {position} ({partition.last - position} behind)"
+        for group, position in sorted(partition.committed.items())
+    )
+    return f"partition {partition.partition:>2}: {partition.first} to {partition.last}; {groups or 'not read yet'}"

@@ -1,0 +1,34 @@
+"""``manage.py relay``: the log's reader."""
+
+import signal
+from types import FrameType
+from typing import Any
+
+from django.core.management.base import BaseCommand
+
+from apps.connections.bus import BusSender
+from apps.messagelog.log import get_message_log
+from apps.messagestore.store import get_message_store
+from apps.relay.pipeline import RelayPipeline
+from apps.relay.runner import RelayRunner, new_reader_id
+
+
+class Command(BaseCommand):
+    """Relays from the log to the store, the inboxes and the gateways."""
+
+    help = "Run one relay process: from the event log to the Message DB, the inboxes and the chat servers."
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Relay until SIGTERM or SIGINT."""
+        bus = BusSender()
+        runner = RelayRunner(get_message_log(), RelayPipeline(get_message_store(), bus), new_reader_id())
+
+        def stop(signum: int, frame: FrameType | None) -> None:
+            runner.stop()
+
+        signal.signal(signal.SIGTERM, stop)
+        signal.signal(signal.SIGINT, stop)
+        try:
+            runner.run()
+        finally:
+            bus.close()

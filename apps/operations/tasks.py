@@ -1,0 +1,22 @@
+"""Celery's door: the sign of life of the workers."""
+
+from typing import Any
+
+from celery import shared_task
+from celery.signals import worker_ready
+from django.conf import settings
+
+from apps.operations.keys import WORKER_CANARY, WORKER_CANARY_TTL_SECONDS
+from apps.valkey.pools import sync_client
+
+
+@shared_task(name="operations.canary")
+def canary() -> None:
+    """Show that a worker takes tasks and runs them; beat sends one every 10 s."""
+    sync_client(settings.REDIS_URL).set(WORKER_CANARY, "1", ex=WORKER_CANARY_TTL_SECONDS)
+
+
+@worker_ready.connect
+def send_first_canary(**_: Any) -> None:
+    """Send one at the start of a worker, so that readiness does not wait for beat."""
+    canary.delay()

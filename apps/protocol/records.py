@@ -1,0 +1,174 @@
+"""What stands on the log: frozen types in the past tense, each a short JSON array on the wire.
+
+The first element names the kind. A record is never changed once written; a new shape gets a new kind.
+"""
+
+from dataclasses import dataclass
+from hashlib import blake2b
+from typing import Any
+
+import orjson
+
+from apps.protocol import ids
+from apps.protocol.client_frames import SendMessage
+
+
+class BrokenRecord(ValueError):
+    """A payload on the log that is no record: for the dead-letter stream."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MessageSubmitted:
+    """A sender's message was admitted. ``client_id`` is the key form of ``ids.client_id_key``."""
+
+    message_id: str
+    sender_id: str
+    sender_device: str
+    client_id: str
+    digest: str
+    receiver_id: str | None
+    group_id: str | None
+    content: str | None
+    envelope: dict[str, Any] | None
+    media: dict[str, Any] | None
+    reply_to: str | None
+    timestamp_ms: int
+    sent_at_ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MessageRetried:
+    """A sender's device asked again after a message that has its ✓: it wants to know how it stands."""
+
+    message_id: str
+    sender_id: str
+    sender_device: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeliveryConfirmed:
+    """A device has stored these messages."""
+
+    user_id: str
+    device_id: str
+    message_ids: tuple[str, ...]
+    timestamp_ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConversationRead:
+    """A user has read a message and all earlier ones of its conversation."""
+
+    user_id: str
+    device_id: str
+    message_id: str
+    timestamp_ms: int
+
+
+Record = MessageSubmitted | MessageRetried | DeliveryConfirmed | ConversationRead
+
+
+def content_digest(frame: SendMessage) -> str:
+    """128 bits over all that makes a message's content: receiver or group, content, envelope, media, reply_to."""
+    parts = [frame.receiver_id, frame.group_id, frame.content, frame.envelope, frame.media, frame.reply_to]
+    return blake2b(orjson.dumps(parts, option=orjson.OPT_SORT_KEYS), digest_size=16).hexdigest()
+
+
+def encode_record(record: Record) -> bytes:
+    """The record as it stands on the log."""
+    match record:
+        case MessageSubmitted():
+            fields: list[Any] = [
+                "m",
+                record.message_id,
+                record.sender_id,
+                record.sender_device,
+                record.client_id,
+                record.digest,
+                record.receiver_id,
+                record.group_id,
+                record.content,
+                record.envelope,
+                record.media,
+                record.reply_to,
+                record.timestamp_ms,
+                record.sent_at_ms,
+            ]
+        case MessageRetried():
+            fields = ["q", record.message_id, record.sender_id, record.sender_device]
+        case DeliveryConfirmed():
+            fields = ["d", record.user_id, record.device_id, record.message_ids, record.timestamp_ms]
+        case ConversationRead():
+            fields = ["r", record.user_id, record.device_id, record.message_id, record.timestamp_ms]
+    return orjson.dumps(fields)
+
+
+def decode_record(payload: str | bytes) -> Record:
+    """The record that ``encode_record`` wrote. Raises BrokenRecord, saying what is wrong."""
+    try:
+        fields = orjson.loads(payload)
+    except orjson.JSONDecodeError as error:
+        raise BrokenRecord("expected a JSON array") from error
+    if not isinstance(fields, list) or not fields:
+        raise BrokenRecord("expected a JSON array that is not empty")
+    match fields:
+        case ["m", *rest] if len(rest) == 13:
+            return _message_submitted(rest)
+        case ["q", str(message_id), str(sender_id), str(device_id)]:
+            record: Record = MessageRetried(message_id=message_id, sender_id=sender_id, sender_device=device_id)
+        case ["d", str(user_id), str(device_id), list(message_ids), int(timestamp_ms)]:
+            record = DeliveryConfirmed(
+                user_id=user_id, device_id=device_id, message_ids=tuple(message_ids), timestamp_ms=timestamp_ms
+            )
+        case ["r", str(user_id), str(device_id), str(message_id), int(timestamp_ms)]:
+            record = ConversationRead(
+                user_id=user_id, device_id=device_id, message_id=message_id, timestamp_ms=timestamp_ms
+            )
+        case _:
+            raise BrokenRecord(f"unknown kind or wrong number of fields: {str(fields[0])[:20]!r}")
+    _check_ids(record)
+    return record
+
+
+def _message_submitted(rest: list[Any]) -> MessageSubmitted:
+    record = MessageSubmitted(
+        message_id=rest[0],
+        sender_id=rest[1],
+        sender_device=rest[2],
+        client_id=rest[3],
+        digest=rest[4],
+        receiver_id=rest[5],
+        group_id=rest[6],
+        content=rest[7],
+        envelope=rest[8],
+        media=rest[9],
+        reply_to=rest[10],
+        timestamp_ms=rest[11],
+        sent_at_ms=rest[12],
+    )
+    if not (
+        ids.is_message_id(record.message_id)
+        and ids.is_user_id(record.sender_id)
+        and isinstance(record.sender_device, str)
+        and isinstance(record.client_id, str)
+        and isinstance(record.digest, str)
+        and (record.receiver_id is None or ids.is_user_id(record.receiver_id))
+        and (record.group_id is None or ids.is_group_id(record.group_id))
+        and (record.receiver_id is None) != (record.group_id is None)
+        and isinstance(record.timestamp_ms, int)
+        and isinstance(record.sent_at_ms, int)
+    ):
+        raise BrokenRecord("a field of a message record has the wrong form")
+    return record
+
+
+def _check_ids(record: MessageRetried | DeliveryConfirmed | ConversationRead) -> None:
+    match record:
+        case MessageRetried():
+            fine = ids.is_message_id(record.message_id) and ids.is_user_id(record.sender_id)
+        case DeliveryConfirmed():
+            fine = ids.is_user_id(record.user_id) and all(map(ids.is_message_id, record.message_ids))
+        case ConversationRead():
+            fine = ids.is_user_id(record.user_id) and ids.is_message_id(record.message_id)
+    if not fine:
+        raise BrokenRecord("an id in the record has the wrong form")

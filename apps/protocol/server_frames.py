@@ -1,0 +1,136 @@
+"""What the server sends: each function gives the text of one frame, ready for the socket."""
+
+from typing import Any
+
+import orjson
+
+from apps.protocol.errors import FrameError
+from apps.protocol.ids import ClientMessageId
+from apps.protocol.limits import HEARTBEAT_INTERVAL_SECONDS
+
+PROTOCOL_VERSION = 1
+
+INCOMING_PREFIX = '{"action":"incoming_message"'
+"""How an ``incoming_message`` begins: the gateway tells it from other frames without parsing it again."""
+
+
+def connected(*, user_id: str, device_id: str, server_id: str, now_ms: int) -> str:
+    """The first frame of every connection."""
+    return _text(
+        {
+            "action": "connected",
+            "protocol": PROTOCOL_VERSION,
+            "user_id": user_id,
+            "device_id": device_id,
+            "server_id": server_id,
+            "heartbeat_interval": HEARTBEAT_INTERVAL_SECONDS,
+            "timestamp": now_ms,
+        }
+    )
+
+
+def inbox_drained(count: int) -> str:
+    """What waited has been sent: ``count`` incoming messages since ``connected``."""
+    return _text({"action": "inbox_drained", "count": count})
+
+
+def heartbeat(now_ms: int) -> str:
+    """The answer to a heartbeat."""
+    return f'{{"action":"heartbeat","timestamp":{now_ms}}}'
+
+
+def message_received(*, message_id: str, client_id: ClientMessageId, timestamp_ms: int, sequence: int) -> str:
+    """✓ for the sending device."""
+    return _text(
+        {
+            "action": "message_received",
+            "message_id": message_id,
+            "message_id_by_client": client_id,
+            "timestamp": timestamp_ms,
+            "sequence": sequence,
+        }
+    )
+
+
+def incoming_message(
+    *,
+    message_id: str,
+    sender_id: str,
+    receiver_id: str | None,
+    group_id: str | None,
+    content: str | None,
+    envelope: dict[str, Any] | None,
+    media: dict[str, Any] | None,
+    reply_to: str | None,
+    timestamp_ms: int,
+    sequence: int,
+) -> str:
+    """A message for a receiver's device; ``receiver_id`` only in the copy for the sender's other devices."""
+    frame: dict[str, Any] = {
+        "action": "incoming_message",
+        "message_id": message_id,
+        "sender_id": sender_id,
+        "content": content,
+        "timestamp": timestamp_ms,
+        "sequence": sequence,
+    }
+    for name, value in (
+        ("group_id", group_id),
+        ("receiver_id", receiver_id),
+        ("reply_to", reply_to),
+        ("media", media),
+        ("envelope", envelope),
+    ):
+        if value is not None:
+            frame[name] = value
+    return _text(frame)
+
+
+def message_delivered(*, message_id: str, timestamp_ms: int, client_id: ClientMessageId | None = None) -> str:
+    """✓✓; with the client's own id for the device that sent the message."""
+    frame: dict[str, Any] = {"action": "message_delivered", "message_id": message_id, "timestamp": timestamp_ms}
+    if client_id is not None:
+        frame["message_id_by_client"] = client_id
+    return _text(frame)
+
+
+def message_read(*, message_id: str, reader_id: str, timestamp_ms: int) -> str:
+    """That message and all earlier ones of its conversation have been read."""
+    return _text(
+        {"action": "message_read", "message_id": message_id, "reader_id": reader_id, "timestamp": timestamp_ms}
+    )
+
+
+def typing(*, sender_id: str, receiver_id: str, state: str) -> str:
+    """Somebody writes, or stopped."""
+    return _text({"action": "typing", "sender_id": sender_id, "receiver_id": receiver_id, "state": state})
+
+
+def settings_changed() -> str:
+    """The user's settings changed on another device."""
+    return '{"action":"settings_changed"}'
+
+
+def error(frame_error: FrameError) -> str:
+    """Why a frame was not taken."""
+    frame: dict[str, Any] = {"action": "error", "code": frame_error.code.value, "message": frame_error.message}
+    for name, value in (
+        ("field", frame_error.field),
+        ("message_id_by_client", frame_error.message_id_by_client),
+        ("retry_after_ms", frame_error.retry_after_ms),
+    ):
+        if value is not None:
+            frame[name] = value
+    return _text(frame)
+
+
+def late_error(*, code: str, message: str, message_id: str, client_id: ClientMessageId | None) -> str:
+    """Withdraws a message that already had its ✓; without a client id for the sender's other devices."""
+    frame: dict[str, Any] = {"action": "error", "code": code, "message": message, "message_id": message_id}
+    if client_id is not None:
+        frame["message_id_by_client"] = client_id
+    return _text(frame)
+
+
+def _text(frame: dict[str, Any]) -> str:
+    return orjson.dumps(frame).decode()

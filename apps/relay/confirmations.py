@@ -1,0 +1,58 @@
+"""Confirmations: the row says who may confirm; the first device of the receiver makes ✓✓."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from apps.delivery.frames import build_outcome, to_change
+from apps.inbox.inbox import Change
+from apps.messagestore.base import Confirmation, MessageStore, Standing
+from apps.protocol.records import DeliveryConfirmed
+from apps.relay.people import People
+
+
+def settle_confirmations(
+    store: MessageStore,
+    records: Sequence[DeliveryConfirmed],
+    named: Mapping[str, Standing],
+    people: People,
+    now_ms: int,
+) -> list[Change]:
+    """Store what was confirmed. Returns the removals from inboxes and the ✓✓ for the senders' devices.
+
+    Unknown and foreign ids are ignored. A confirmation that was counted before says ✓✓ again: the first time may have been lost.
+    """
+    confirmations: list[Confirmation] = []
+    changes: list[Change] = []
+    for record in records:
+        for message_id in record.message_ids:
+            standing = named.get(message_id)
+            if standing is None or record.user_id not in (standing.receiver_id, standing.sender_id):
+                continue
+            by_receiver = record.user_id == standing.receiver_id
+            waited_for = record.device_id in standing.pending_devices
+            if waited_for or (by_receiver and standing.undelivered):
+                confirmations.append(
+                    Confirmation(
+                        message_id=message_id,
+                        user_id=record.user_id,
+                        device_id=record.device_id,
+                        by_receiver=by_receiver,
+                        at_ms=now_ms,
+                    )
+                )
+            changes.append(
+                Change(kind="remove", user_id=record.user_id, device_id=record.device_id, member=message_id)
+            )
+            if by_receiver and (standing.undelivered or not waited_for):
+                changes += _tell_delivered(standing, people, now_ms)
+    store.confirm(confirmations)
+    return changes
+
+
+def _tell_delivered(standing: Standing, people: People, now_ms: int) -> list[Change]:
+    delivered = standing if standing.settled_at_ms is not None else replace(standing, settled_at_ms=now_ms)
+    return [
+        to_change(standing.sender_id, device_id, receipt)
+        for device_id in people.devices(standing.sender_id)
+        for receipt in build_outcome(delivered, device_id)
+    ]

@@ -1,0 +1,131 @@
+"""New messages: insert if absent, then an entry for each device that must confirm."""
+
+from collections.abc import Sequence
+
+from apps.delivery.frames import build_incoming, build_late_error, build_outcome, build_standing_receipt, to_change
+from apps.inbox.inbox import Change
+from apps.messagestore.base import MessageStore, NewMessage, Standing
+from apps.protocol import ids
+from apps.protocol.records import MessageSubmitted
+from apps.relay.people import People
+
+
+def settle_messages(
+    store: MessageStore,
+    records: Sequence[tuple[int, MessageSubmitted]],
+    people: People,
+    now_ms: int,
+    refusal: str = "",
+) -> list[Change]:
+    """Store (sequence, record) pairs; with a ``refusal`` (error code) withdraw them all. Returns the inbox changes that follow.
+
+    The first position of an id is its sequence: whoever sent a second one is told again what stands.
+    """
+    messages = [
+        _to_row(sequence, record, people, refusal or people.refusal(record.sender_id, record.receiver_id or ""))
+        for sequence, record in records
+    ]
+    standings = store.insert_absent(messages, now_ms)
+    changes: list[Change] = []
+    repeated: list[str] = []
+    for message in messages:
+        standing = standings.get(message.message_id)
+        if standing is None or (standing.message_id, standing.sequence) == (message.message_id, message.sequence):
+            changes += _announce(message, standing, people, now_ms)
+        elif standing.digest == message.digest:
+            repeated.append(standing.message_id)
+            changes += _tell_standing(message, standing)
+        else:
+            changes += _tell_conflict(message)
+    if repeated:
+        store.mark_repeated(repeated)
+    return changes
+
+
+def _to_row(sequence: int, record: MessageSubmitted, people: People, refusal: str) -> NewMessage:
+    # Groups have a store path of their own; a record that names one here has no receiver and is refused as such.
+    receiver_id = record.receiver_id or ""
+    keeps = () if refusal else (record.sender_id, receiver_id)
+    return NewMessage(
+        message_id=record.message_id,
+        sender_id=record.sender_id,
+        sender_device=record.sender_device,
+        client_id=record.client_id,
+        digest=record.digest,
+        receiver_id=receiver_id,
+        conversation_id=ids.conversation_id(record.sender_id, receiver_id),
+        sequence=sequence,
+        content=None if refusal else record.content,
+        envelope=None if refusal else record.envelope,
+        media=None if refusal else record.media,
+        reply_to=None if refusal else record.reply_to,
+        timestamp_ms=record.timestamp_ms,
+        sent_at_ms=record.sent_at_ms,
+        pending_devices=() if refusal else _waited_for(record.sender_id, record.sender_device, receiver_id, people),
+        history_for=tuple(user_id for user_id in keeps if people.keeps_history(user_id)),
+        refusal=refusal,
+    )
+
+
+def _waited_for(sender_id: str, sender_device: str, receiver_id: str, people: People) -> tuple[str, ...]:
+    own = tuple(device_id for device_id in people.devices(sender_id) if device_id != sender_device)
+    return people.devices(receiver_id) + own
+
+
+def _announce(message: NewMessage, standing: Standing | None, people: People, now_ms: int) -> list[Change]:
+    """Entries for the devices still to confirm; or, of a message refused here, the late error for the sender's devices."""
+    if message.refusal if standing is None else standing.refusal:
+        refused = standing or _refused_now(message, now_ms)
+        return [
+            to_change(message.sender_id, device_id, receipt)
+            for device_id in people.devices(message.sender_id)
+            for receipt in build_outcome(refused, device_id)
+        ]
+    pending = message.pending_devices if standing is None else standing.pending_devices
+    own = set(people.devices(message.sender_id))
+    frames: dict[bool, str] = {}
+    changes: list[Change] = []
+    for device_id in pending:
+        for_sender = device_id in own
+        if for_sender not in frames:
+            frames[for_sender] = build_incoming(message, for_sender=for_sender)
+        changes.append(
+            Change(
+                kind="put",
+                user_id=message.sender_id if for_sender else message.receiver_id,
+                device_id=device_id,
+                member=message.message_id,
+                frame=frames[for_sender],
+            )
+        )
+    return changes
+
+
+def _refused_now(message: NewMessage, now_ms: int) -> Standing:
+    return Standing(
+        message_id=message.message_id,
+        sender_id=message.sender_id,
+        sender_device=message.sender_device,
+        client_id=message.client_id,
+        digest=message.digest,
+        receiver_id=message.receiver_id,
+        conversation_id=message.conversation_id,
+        sequence=message.sequence,
+        timestamp_ms=message.timestamp_ms,
+        undelivered=False,
+        pending_devices=(),
+        repeated=False,
+        settled_at_ms=now_ms,
+        refusal=message.refusal,
+    )
+
+
+def _tell_standing(message: NewMessage, standing: Standing) -> list[Change]:
+    receipts = [build_standing_receipt(standing), *build_outcome(standing, standing.sender_device)]
+    return [to_change(message.sender_id, message.sender_device, receipt) for receipt in receipts]
+
+
+def _tell_conflict(message: NewMessage) -> list[Change]:
+    client_id = ids.client_id_from_key(message.client_id)
+    receipt = build_late_error(message.message_id, "conflict", client_id)
+    return [to_change(message.sender_id, message.sender_device, receipt)]

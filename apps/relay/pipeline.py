@@ -1,0 +1,112 @@
+"""One batch of the log takes effect: store, then inboxes, then pushes. Every step may be repeated with no further effect."""
+
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from apps.accounts.selectors import list_blocks, list_delivery_facts
+from apps.connections.bus import BusSender
+from apps.delivery.deliver import deliver_changes
+from apps.inbox.inbox import Change
+from apps.messagelog.base import LogRecord
+from apps.messagestore.base import MessageStore
+from apps.protocol.records import (
+    BrokenRecord,
+    ConversationRead,
+    DeliveryConfirmed,
+    MessageRetried,
+    MessageSubmitted,
+    decode_record,
+)
+from apps.relay.confirmations import settle_confirmations
+from apps.relay.messages import settle_messages
+from apps.relay.people import People
+from apps.relay.questions import answer_questions
+from apps.relay.reads import settle_reads
+
+
+@dataclass(slots=True)
+class DecodedBatch:
+    """The records of a batch by kind, each with its sequence where that matters."""
+
+    messages: list[tuple[int, MessageSubmitted]] = field(default_factory=list)
+    confirmations: list[DeliveryConfirmed] = field(default_factory=list)
+    reads: list[ConversationRead] = field(default_factory=list)
+    questions: list[MessageRetried] = field(default_factory=list)
+    broken: list[tuple[LogRecord, str]] = field(default_factory=list)
+
+
+def decode_batch(records: Iterable[LogRecord]) -> DecodedBatch:
+    """Sort records by kind; those that are no records are set apart with the reason."""
+    batch = DecodedBatch()
+    for record in records:
+        try:
+            decoded = decode_record(record.payload)
+        except BrokenRecord as error:
+            batch.broken.append((record, str(error)))
+            continue
+        match decoded:
+            case MessageSubmitted():
+                batch.messages.append((record.sequence, decoded))
+            case DeliveryConfirmed():
+                batch.confirmations.append(decoded)
+            case ConversationRead():
+                batch.reads.append(decoded)
+            case MessageRetried():
+                batch.questions.append(decoded)
+    return batch
+
+
+class RelayPipeline:
+    """Applies batches. Its methods raise StoreUnavailable, ValkeyError or a database error: then nothing may be committed, and
+    the batch is processed again."""
+
+    def __init__(self, store: MessageStore, bus: BusSender) -> None:
+        self._store = store
+        self._bus = bus
+
+    def process(self, records: Sequence[LogRecord]) -> list[tuple[LogRecord, str]]:
+        """Let a batch take effect. Returns what was no record, with the reason: for the dead letters."""
+        batch = decode_batch(records)
+        now_ms = int(time.time() * 1000)
+        changes: list[Change] = []
+        with self._store.batch():
+            # What a batch confirms was stored by an earlier one, save in a replay after the store was lost: hence messages first.
+            named = self._store.list_standings(_named_ids(batch))
+            people = _load_people(batch, [user for one in named.values() for user in (one.sender_id, one.receiver_id)])
+            changes += settle_messages(self._store, batch.messages, people, now_ms)
+            missing = [one for one in _named_ids(batch) if one not in named]
+            if missing and batch.messages:
+                named |= self._store.list_standings(missing)
+            changes += settle_confirmations(self._store, batch.confirmations, named, people, now_ms)
+            changes += settle_reads(self._store, batch.reads, named, people)
+            changes += answer_questions(batch.questions, named)
+        deliver_changes(changes, self._bus)
+        return batch.broken
+
+    def withdraw(self, record: LogRecord) -> None:
+        """Give up a message whose record cannot be processed: its sender gets a late ``failed``."""
+        batch = decode_batch([record])
+        now_ms = int(time.time() * 1000)
+        with self._store.batch():
+            people = _load_people(batch, ())
+            changes = settle_messages(self._store, batch.messages, people, now_ms, refusal="failed")
+        deliver_changes(changes, self._bus)
+
+
+def _named_ids(batch: DecodedBatch) -> list[str]:
+    """Ids of the messages that receipts and questions are about."""
+    found = [message_id for one in batch.confirmations for message_id in one.message_ids]
+    found += [one.message_id for one in batch.reads]
+    found += [one.message_id for one in batch.questions]
+    return found
+
+
+def _load_people(batch: DecodedBatch, others: Iterable[str]) -> People:
+    """Facts of everybody in the batch, fresh from the database: the gateway's were only remembered."""
+    parties = {user for _, one in batch.messages for user in (one.sender_id, one.receiver_id) if user is not None}
+    everybody = parties | set(others) | {one.user_id for one in batch.reads}
+    return People(
+        facts=list_delivery_facts(list(everybody)) if everybody else {},
+        blocks=list_blocks(list(parties)) if parties else set(),
+    )

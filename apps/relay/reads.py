@@ -1,0 +1,45 @@
+"""Read marks: pointers that only rise; the sender is told, if the reader lets others see it, and the reader's other devices."""
+
+from collections.abc import Mapping, Sequence
+
+from apps.delivery.frames import build_read_receipt, to_change
+from apps.inbox.inbox import Change
+from apps.messagestore.base import MessageStore, Pointer, Standing
+from apps.protocol.records import ConversationRead
+from apps.relay.people import People
+
+
+def settle_reads(
+    store: MessageStore, records: Sequence[ConversationRead], named: Mapping[str, Standing], people: People
+) -> list[Change]:
+    """Raise the pointers. Returns the receipts that follow. Who reads must be the receiver of the message named."""
+    highest: dict[tuple[str, str], tuple[Pointer, str]] = {}
+    for record in records:
+        standing = named.get(record.message_id)
+        if standing is None or record.user_id != standing.receiver_id:
+            continue
+        key = (standing.conversation_id, record.user_id)
+        if key not in highest or highest[key][0].sequence < standing.sequence:
+            pointer = Pointer(
+                conversation_id=standing.conversation_id,
+                reader_id=record.user_id,
+                peer_id=standing.sender_id,
+                message_id=standing.message_id,
+                sequence=standing.sequence,
+                read_at_ms=record.timestamp_ms,
+            )
+            highest[key] = (pointer, record.device_id)
+    standing_pointers = store.raise_pointers([pointer for pointer, _ in highest.values()])
+    return [
+        change
+        for pointer in standing_pointers
+        for change in _tell_read(pointer, highest[pointer.conversation_id, pointer.reader_id][1], people)
+    ]
+
+
+def _tell_read(pointer: Pointer, by_device: str, people: People) -> list[Change]:
+    receipt = build_read_receipt(pointer)
+    told = [(pointer.reader_id, device_id) for device_id in people.devices(pointer.reader_id) if device_id != by_device]
+    if people.shows_reads(pointer.reader_id):
+        told += [(pointer.peer_id, device_id) for device_id in people.devices(pointer.peer_id)]
+    return [to_change(user_id, device_id, receipt) for user_id, device_id in told]

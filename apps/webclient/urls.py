@@ -1,0 +1,13 @@
+"""The pages of the browser app."""
+
+from django.urls import path
+
+from apps.webclient import views
+
+app_name = "webclient"
+urlpatterns = [
+    path("", views.show_chat, name="chat"),
+    path("login/", views.LoginView.as_view(), name="login"),
+    path("register/", views.RegisterView.as_view(), name="register"),
+    path("logout/", views.log_out, name="logout"),
+]

@@ -1,0 +1,133 @@
+"""`python -m benchmarks.pipeline`: closed or open loop of pairs over real sockets, or the whole table of the docs."""
+
+import argparse
+import asyncio
+import contextlib
+import dataclasses
+import sys
+from collections.abc import Coroutine, Iterator, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import orjson
+import uvloop
+
+from benchmarks.pipeline.load import IdleResult, Load, LoadResult, Target, measure_idle, run_load
+from benchmarks.pipeline.report import format_idle, format_loads
+from tests.client.options import Account
+from tests.client.processes import Processes
+from tests.client.server import Server, running_server
+
+T = TypeVar("T")
+
+SUITE = ({"window": 1}, {"window": 16}, {"rate": 1000.0}, {"rate": 20.0, "pairs": 5})
+SUITE_IDLE = 1000
+
+
+def parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.pipeline", description=__doc__)
+    parser.add_argument("--pairs", type=int, default=50, help="pairs of one sender and one receiver (50)")
+    parser.add_argument("--window", type=int, default=1, help="closed loop: messages in flight in each pair (1)")
+    parser.add_argument("--rate", type=float, default=0.0, help="open loop: messages/s over all pairs (0: closed loop)")
+    parser.add_argument("--seconds", type=float, default=10.0, help="measured time (10)")
+    parser.add_argument("--warmup", type=float, default=2.0, help="time before it (2)")
+    parser.add_argument("--size", type=int, default=100, help="characters of content, at least 10 (100)")
+    parser.add_argument("--idle", type=int, default=0, help="measure so many idle connections too (0)")
+    parser.add_argument("--workers", type=int, default=1, help="gateway processes of the server started here (1)")
+    parser.add_argument("--suite", action="store_true", help="measure every row of docs/performance.md")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there too")
+    given = parser.add_argument_group("a server that runs already")
+    given.add_argument("--port", type=int, help="its port on 127.0.0.1; without it one is started")
+    given.add_argument("--users", type=Path, metavar="FILE", help="what `manage.py addusers` wrote")
+    given.add_argument("--pid", type=int, help="the process id of its `manage.py up`")
+    options = parser.parse_args(arguments)
+    if options.port is not None and (options.users is None or options.pid is None):
+        parser.error("--port needs --users and --pid")
+    if options.size < 10:
+        parser.error("--size must be at least 10: the content carries the message's number")
+    return options
+
+
+def plan_loads(options: argparse.Namespace) -> list[Load]:
+    """The loads that the command line asks for."""
+    base = Load(
+        pairs=options.pairs,
+        window=options.window,
+        rate=options.rate,
+        seconds=options.seconds,
+        warmup_seconds=options.warmup,
+        size=options.size,
+    )
+    if options.suite:
+        return [dataclasses.replace(base, **row) for row in SUITE]
+    return [base] if options.pairs else []
+
+
+@contextlib.contextmanager
+def open_target(options: argparse.Namespace, users_needed: int) -> Iterator[tuple[Target, list[Account]]]:
+    """The server to measure and its accounts: the one that is given, or one of our own."""
+    if options.port is not None:
+        accounts = read_accounts(options.users)
+        yield Target(host="127.0.0.1", port=options.port, processes=Processes(options.pid)), accounts
+        return
+    with running_server(arguments=("--workers", str(options.workers)), LOG_LEVEL="WARNING") as server:
+        yield describe_server(server), server.add_users(users_needed)
+
+
+def describe_server(server: Server) -> Target:
+    """A server that we started, as a target."""
+    return Target(host="127.0.0.1", port=server.port, processes=server.processes)
+
+
+def read_accounts(path: Path) -> list[Account]:
+    """The accounts in a file of JSON lines."""
+    rows = [orjson.loads(line) for line in path.read_bytes().splitlines() if line]
+    return [Account(user_id=row["user_id"], device_id=row.get("device_id", ""), token=row["token"]) for row in rows]
+
+
+def run(work: Coroutine[Any, Any, T]) -> T:
+    """Run on uvloop; an exception in a protocol callback ends the run instead of being printed."""
+
+    async def guarded() -> T:
+        task = asyncio.ensure_future(work)
+
+        def fail(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+            failures.append(context.get("exception") or RuntimeError(context["message"]))
+            task.cancel()
+
+        failures: list[BaseException] = []
+        asyncio.get_running_loop().set_exception_handler(fail)
+        try:
+            return await task
+        except asyncio.CancelledError:
+            raise failures[0] if failures else KeyboardInterrupt from None
+
+    return uvloop.run(guarded())
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Measure, print, and give the exit code: 1 when a message was not delivered or an error came."""
+    options = parse_arguments(arguments)
+    loads = plan_loads(options)
+    idle = SUITE_IDLE if options.suite else options.idle
+    users_needed = sum(2 * load.pairs for load in loads) + idle
+    results: list[LoadResult] = []
+    idle_result: IdleResult | None = None
+    with open_target(options, users_needed) as (target, accounts):
+        if idle:  # first: memory is compared with a server that has done nothing yet
+            idle_result = run(measure_idle(target, accounts[:idle]))
+            print(format_idle(idle_result), flush=True)
+        position = idle
+        for load in loads:
+            results.append(run(run_load(target, accounts[position : position + 2 * load.pairs], load)))
+            position += 2 * load.pairs
+    print(format_loads(results))
+    if options.json is not None:
+        document = {"loads": results, "idle": idle_result}
+        options.json.write_bytes(orjson.dumps(document, option=orjson.OPT_INDENT_2))
+    return 0 if all(result.delivered == result.sent and not result.errors for result in results) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,159 @@
+"""Settings of the whole site, read from the environment (`.env` is read too).
+
+Every variable stands with its default in `.env.example`. This is the one module that names adapters.
+"""
+
+from pathlib import Path
+from typing import Any
+
+from celery.schedules import schedule
+
+from chatsite.environment import Environment
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+env = Environment(BASE_DIR / ".env")
+
+# --- The site ---------------------------------------------------------------------------------------------------
+DEBUG = env.boolean("DEBUG", False)
+CHAT_HOST = env.text("CHAT_HOST", "127.0.0.1")
+CHAT_PORT = env.port("CHAT_PORT", 8000)
+CHAT_DATA_DIR = env.data_dir("CHAT_DATA_DIR", BASE_DIR / "var")
+SECRET_KEY = env.secret_key("SECRET_KEY", CHAT_DATA_DIR)
+ALLOWED_HOSTS = env.names("ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"])
+CSRF_TRUSTED_ORIGINS = env.names("CSRF_TRUSTED_ORIGINS", [])
+LOG_LEVEL = env.choice("LOG_LEVEL", "INFO", ["DEBUG", "INFO", "WARNING", "ERROR"])
+
+# --- Servers: an address that is absent means the embedded one in the data folder ---------------------------------
+REDIS_URL = env.valkey_url("REDIS_URL", CHAT_DATA_DIR, "cache")
+INBOX_REDIS_URL = env.text("INBOX_REDIS_URL", REDIS_URL)
+CHANNEL_LAYER_URL = env.text("CHANNEL_LAYER_URL", REDIS_URL)
+CELERY_BROKER_URL = env.broker_url("CELERY_BROKER_URL", REDIS_URL)
+EVENT_LOG_URL = env.event_log_url("EVENT_LOG_URL", CHAT_DATA_DIR)
+DATABASES: dict[str, dict[str, Any]] = {
+    "default": env.database("DATABASE_URL", CHAT_DATA_DIR / "users.sqlite3"),
+    "messages": env.message_database("MESSAGE_STORE_URL", "DATABASE_URL", CHAT_DATA_DIR / "messages.sqlite3"),
+}
+DATABASE_ROUTERS = ["apps.messagestore.router.MessageStoreRouter"]
+MESSAGE_LOG_CLASS = "apps.messagelog.valkey_streams.ValkeyStreamsMessageLog"
+MESSAGE_STORE_CLASS = "apps.messagestore.orm.OrmMessageStore"
+LOG_PARTITIONS = 12
+
+# --- Delivery ----------------------------------------------------------------------------------------------------
+RATE_LIMIT_PER_MINUTE = env.integer("RATE_LIMIT_PER_MINUTE", 60, minimum=0)
+CONNECTIONS_PER_MINUTE_PER_ADDRESS = env.integer("CONNECTIONS_PER_MINUTE_PER_ADDRESS", 300, minimum=0)
+STEADY_MESSAGES_PER_SECOND = env.integer("STEADY_MESSAGES_PER_SECOND", 0, minimum=0)
+DELIVERY_TIMEOUT_SECONDS = env.integer("DELIVERY_TIMEOUT_SECONDS", 10, minimum=1)
+LOG_RETENTION_HOURS = env.integer("LOG_RETENTION_HOURS", 24, minimum=1, maximum=160)
+DEVICE_STALE_DAYS = env.integer("DEVICE_STALE_DAYS", 30, minimum=1)
+
+# --- Django ------------------------------------------------------------------------------------------------------
+INSTALLED_APPS = [
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "rest_framework",
+    "axes",
+    "channels",
+    "apps.messagelog",
+    "apps.messagestore",
+    "apps.accounts",
+    "apps.ingest",
+    "apps.delivery",
+    "apps.gateway",
+    "apps.api",
+    "apps.webclient",
+    "apps.operations",
+]
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "servestatic.middleware.ServeStaticMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "axes.middleware.AxesMiddleware",
+]
+ROOT_URLCONF = "chatsite.urls"
+ASGI_APPLICATION = "chatsite.asgi.application"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ]
+        },
+    }
+]
+AUTH_USER_MODEL = "accounts.User"
+AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "django.contrib.auth.backends.ModelBackend"]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in (
+        "UserAttributeSimilarityValidator",
+        "MinimumLengthValidator",
+        "CommonPasswordValidator",
+        "NumericPasswordValidator",
+    )
+]
+LOGIN_URL = "/login/"
+LOGIN_REDIRECT_URL = "/"
+LOGOUT_REDIRECT_URL = "/login/"
+SESSION_COOKIE_AGE = 365 * 86_400
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = "Lax"
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+LANGUAGE_CODE = "en"
+TIME_ZONE = "UTC"
+USE_TZ = True
+STATIC_URL = "/static/"
+STATIC_ROOT = BASE_DIR / "staticfiles"
+STATICFILES_DIRS = [BASE_DIR / "static"]
+CACHES = {"default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL}}
+CHANNEL_LAYERS = {
+    "default": {
+        "BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer",
+        # An idle subscription must outlive redis-py's own 5 s socket timeout (channels_redis issue 422).
+        "CONFIG": {"hosts": [{"address": CHANNEL_LAYER_URL, "socket_timeout": 15}]},
+    }
+}
+REST_FRAMEWORK: dict[str, Any] = {
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+}
+
+# --- Celery ------------------------------------------------------------------------------------------------------
+# A task is only a hint; the truth is a row or a key, and a beat sweep finds what a lost task left.
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_ACKS_LATE = True
+CELERY_TASK_TIME_LIMIT = 50
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BROKER_TRANSPORT_OPTIONS = {"visibility_timeout": 120, "queue_order_strategy": "priority"}
+CELERY_TASK_DEFAULT_QUEUE = "sweeps"
+CELERY_TASK_ROUTES = {"delivery.drain_gaps": {"queue": "gaps"}, "delivery.drain": {"queue": "drain"}}
+CELERY_BEAT_SCHEDULE_FILENAME = str(CHAT_DATA_DIR / "beat-schedule")
+CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
+    "worker canary": {"task": "operations.canary", "schedule": schedule(10), "options": {"expires": 10}},
+    "put back what no inbox has": {"task": "delivery.sweep", "schedule": schedule(10), "options": {"expires": 10}},
+    "drop what is past its time": {"task": "delivery.purge", "schedule": schedule(60), "options": {"expires": 60}},
+}
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"plain": {"format": "%(levelname)s %(name)s: %(message)s"}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "plain"}},
+    "root": {"handlers": ["stderr"], "level": LOG_LEVEL},
+    "loggers": {"uvicorn.access": {"level": "WARNING"}, "uvicorn.error": {"level": "WARNING"}},
+}

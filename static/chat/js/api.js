@@ -1,0 +1,62 @@
+/** The REST calls of the browser app. Same origin, session cookie; one error type for all that can go wrong. */
+
+/** `code` and `message` as the server gave them, or "network" where no answer came. */
+export class ApiError extends Error {
+  constructor(code, message, status = 0) {
+    super(message);
+    this.code = code;
+    this.status = status;
+  }
+}
+
+export class Api {
+  #csrfToken;
+
+  constructor(csrfToken) {
+    this.#csrfToken = csrfToken;
+  }
+
+  /** People whose username is this, or begins with it from 3 characters on. */
+  async searchPeople(query, signal) {
+    const { results } = await this.#call("GET", `/api/users?search=${encodeURIComponent(query)}`, { signal });
+    return results;
+  }
+
+  getPerson(userId) {
+    return this.#call("GET", `/api/user/${encodeURIComponent(userId)}`);
+  }
+
+  getSettings() {
+    return this.#call("GET", "/api/user/settings");
+  }
+
+  putSettings(settings) {
+    return this.#call("PUT", "/api/user/settings", { body: settings });
+  }
+
+  async listDevices() {
+    return (await this.#call("GET", "/api/devices")).results;
+  }
+
+  removeDevice(deviceId) {
+    return this.#call("DELETE", `/api/devices/${encodeURIComponent(deviceId)}`);
+  }
+
+  async logOut() {
+    await this.#call("POST", "/logout/");
+  }
+
+  async #call(method, path, { body, signal } = {}) {
+    const headers = { Accept: "application/json", "X-CSRFToken": this.#csrfToken };
+    if (body) headers["Content-Type"] = "application/json";
+    const request = { method, headers, body: body && JSON.stringify(body), signal, credentials: "same-origin" };
+    const response = await fetch(path, request).catch((error) => {
+      if (error.name === "AbortError") throw error;
+      throw new ApiError("network", "The server cannot be reached.");
+    });
+    if (response.status === 204) return null;
+    const answer = await response.json().catch(() => ({}));
+    if (response.ok) return answer;
+    throw new ApiError(answer.code ?? "failed", answer.message ?? "The server could not do this.", response.status);
+  }
+}

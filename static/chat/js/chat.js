@@ -1,0 +1,268 @@
+/**
+ * The app without its looks: what a person can do, and how socket, outbox, store and state work together.
+ *
+ * Views call the public methods and show `state`; nothing here knows the DOM.
+ */
+
+import { applyFrames } from "./apply.js";
+import { readUpTo, reportedUpTo } from "./conversations.js";
+import { FrameIntake } from "./frame-intake.js";
+import { withError, withNewTry, writeMessage } from "./messages.js";
+import { Notebook } from "./notebook.js";
+import { Outbox } from "./outbox.js";
+import { People } from "./people.js";
+import { buildConfirmations, buildSendMessage, cleanContent, CLOSE } from "./protocol.js";
+import { ReadReports } from "./read-reports.js";
+import { ChatSocket } from "./socket.js";
+import { CONNECTION } from "./state.js";
+
+export class Chat {
+  #notebook;
+  #environment;
+  #socket;
+  #outbox;
+  #reports;
+  #people;
+  #intake;
+  #lastMoment = 0;
+
+  /**
+   * @param {object} parts
+   * @param {import("./state.js").ChatState} parts.state
+   * @param {import("./store.js").Store} parts.store
+   * @param {import("./api.js").Api} parts.api
+   * @param {string} parts.socketUrl
+   * @param {object} parts.environment `isVisible()`, `isOnline()`, `goToLogin()`
+   * @param {(url: string) => WebSocket} [parts.openWebSocket]
+   */
+  constructor({ state, store, api, socketUrl, environment, openWebSocket }) {
+    this.state = state;
+    this.api = api;
+    this.#notebook = new Notebook(store, state);
+    this.#environment = environment;
+    this.#socket = new ChatSocket({ url: socketUrl, listener: this.#socketListener(), openWebSocket });
+    this.#outbox = new Outbox({
+      send: (entry) => this.#socket.send(buildSendMessage(entry, Date.now())),
+      onExpired: (entry) => this.#fail(entry.key, "expired"),
+    });
+    this.#reports = new ReadReports({
+      send: (frame) => this.#socket.send(frame),
+      onReported: (reported) => this.#recordReported(reported),
+    });
+    this.#people = new People({ api, store, state });
+    this.#intake = new FrameIntake({
+      process: (frames) => this.#takeFrames(frames),
+      onFailure: (error) => this.#handleStorageFailure(error),
+    });
+  }
+
+  /** Show what is stored, then connect. */
+  async start() {
+    await this.#notebook.adoptDevice(this.state.me.device_id);
+    await this.#load();
+    this.#socket.start();
+  }
+
+  /** After another window took over: take the chat back, with all that happened there. */
+  async useHere() {
+    this.state.set({ interruption: null, connection: CONNECTION.RECONNECTING });
+    await this.#load();
+    if (this.state.openPeerId) await this.openChat(this.state.openPeerId);
+    this.#socket.start();
+  }
+
+  /** Close the connection; what is stored stays. */
+  stop() {
+    this.#socket.stop();
+    this.#outbox.close();
+  }
+
+  async openChat(peerId) {
+    await this.#notebook.openChat(peerId);
+    await Promise.all([this.markRead(), this.#people.refresh(peerId)]);
+  }
+
+  closeChat() {
+    this.state.closeChat();
+  }
+
+  loadOlder() {
+    return this.#notebook.loadOlder();
+  }
+
+  /** A person found by search; their name is known from now on. */
+  rememberPerson(person) {
+    return this.#people.remember(person);
+  }
+
+  /** Write a message: stored on this device first, then sent as soon as there is a connection. */
+  async send(peerId, text) {
+    const content = cleanContent(text);
+    const me = this.state.me.user_id;
+    const record = writeMessage({
+      client_id: newClientId(),
+      sender_id: me,
+      peer_id: peerId,
+      content,
+      now: this.#nextMoment(),
+    });
+    await this.#notebook.change((ledger) => ledger.putMessage(record));
+    this.#outbox.add(record);
+  }
+
+  /** Send a failed message again, as the newest of its conversation. */
+  async tryAgain(key) {
+    const now = this.#nextMoment();
+    const retried = await this.#notebook.change(async (ledger) => {
+      const failed = await ledger.findMessage(key);
+      if (!failed?.error) return null;
+      const record = withNewTry(failed, newClientId(), now);
+      await ledger.removeMessage(failed);
+      await ledger.putMessage(record);
+      return record;
+    });
+    if (retried) this.#outbox.add(retried);
+  }
+
+  /** Delete a message from this device. */
+  async deleteMessage(key) {
+    this.#outbox.settle(key);
+    await this.#notebook.change(async (ledger) => {
+      const record = await ledger.findMessage(key);
+      if (record) await ledger.removeMessage(record);
+    });
+  }
+
+  /** What is in the open chat counts as read while a person can see it. */
+  async markRead() {
+    const peerId = this.state.openPeerId;
+    if (!peerId || !this.state.conversation(peerId)?.unread) return;
+    if (!this.#environment.isVisible() || this.state.interruption) return;
+    await this.#notebook.change(async (ledger) => {
+      const last = await ledger.findLastIncoming(peerId);
+      if (last) await ledger.putConversation(readUpTo(await ledger.getConversation(peerId), last));
+    });
+    this.#reports.report(this.state.conversation(peerId));
+  }
+
+  /** The network came back, or the page is looked at again. */
+  wakeUp() {
+    this.#socket.retryNow();
+    this.#socket.probe();
+  }
+
+  /** The browser says that the network is gone, which it does not always know. */
+  checkConnection() {
+    this.#socket.probe();
+    this.#showConnection();
+  }
+
+  /** How many messages have not reached the server; logging out would lose them. */
+  countWaiting() {
+    return this.#notebook.countWaiting();
+  }
+
+  /** End this login and delete its messages from this device. Rejects with ApiError when the server is not there. */
+  async logOut() {
+    await this.api.logOut();
+    this.stop();
+    await this.#notebook.destroy();
+    this.#environment.goToLogin();
+  }
+
+  // --- Connection ----------------------------------------------------------------------------------------------
+
+  #socketListener() {
+    return {
+      onReady: () => this.#handleReady(),
+      onFrame: (frame) => this.#handleFrame(frame),
+      onDown: () => this.#handleDown(),
+      onEnd: (code) => this.#handleEnd(code),
+    };
+  }
+
+  #handleReady() {
+    this.#showConnection();
+    this.#outbox.open();
+    this.#reports.restart(this.state.conversations);
+    this.#people.fetchUnknown(this.state.conversations.map(({ peer_id }) => peer_id));
+  }
+
+  #handleFrame(frame) {
+    if (frame.action === "heartbeat") this.#reports.acknowledge();
+    else if (frame.action === "settings_changed") {
+      this.state.set({ settingsVersion: this.state.settingsVersion + 1 });
+    } else this.#intake.add(frame);
+  }
+
+  #handleDown() {
+    this.#outbox.close();
+    this.#showConnection();
+  }
+
+  #handleEnd(code) {
+    this.#outbox.close();
+    this.state.set({ connection: CONNECTION.OFFLINE });
+    if (code === CLOSE.NOT_AUTHENTICATED) this.#environment.goToLogin();
+    else this.state.set({ interruption: code === CLOSE.REPLACED ? "replaced" : "ended" });
+  }
+
+  #showConnection() {
+    const unconnected = this.#environment.isOnline() ? CONNECTION.RECONNECTING : CONNECTION.OFFLINE;
+    this.state.set({ connection: this.#socket.isReady ? CONNECTION.CONNECTED : unconnected });
+  }
+
+  // --- Changes of what is stored -------------------------------------------------------------------------------
+
+  async #takeFrames(frames) {
+    const todo = await this.#notebook.change((ledger) => applyFrames(ledger, this.state.me.user_id, frames));
+    for (const frame of buildConfirmations(todo.confirm, Date.now())) this.#socket.send(frame);
+    for (const clientId of todo.settled) this.#outbox.settle(clientId);
+    for (const { client_id, retry_after_ms } of todo.postponed) this.#outbox.postpone(client_id, retry_after_ms);
+    this.#people.fetchUnknown(this.state.conversations.map(({ peer_id }) => peer_id));
+    await this.markRead();
+  }
+
+  async #fail(key, code) {
+    await this.#notebook.change(async (ledger) => {
+      const record = await ledger.findMessage(key);
+      if (record) await ledger.putMessage(withError(record, { code }));
+    });
+  }
+
+  async #recordReported(reported) {
+    await this.#notebook.change(async (ledger) => {
+      for (const [peerId, messageId] of reported) {
+        await ledger.putConversation(reportedUpTo(await ledger.getConversation(peerId), messageId));
+      }
+    });
+  }
+
+  async #load() {
+    const waiting = await this.#notebook.load();
+    await this.#people.load();
+    this.#outbox.load(waiting);
+  }
+
+  #handleStorageFailure(error) {
+    console.error("Messages could not be stored", error);
+    const isFull = error.name === "QuotaExceededError";
+    this.state.set({
+      notice: isFull
+        ? "This device is full. New messages wait on the server until there is room."
+        : "This browser could not store new messages. They will be fetched again.",
+    });
+    this.#socket.reconnect();
+  }
+
+  /** The clock in ms, but growing with each call, so that messages keep the order in which they were written. */
+  #nextMoment() {
+    this.#lastMoment = Math.max(Date.now(), this.#lastMoment + 1);
+    return this.#lastMoment;
+  }
+}
+
+/** 128 random bits in hex. `crypto.randomUUID` exists on https and localhost only, this also on a LAN address. */
+function newClientId() {
+  return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
+}

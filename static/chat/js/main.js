@@ -1,0 +1,65 @@
+/** Wires the parts together: page → store → chat → views. The one module that knows `window`. */
+
+import { Api } from "./api.js";
+import { Chat } from "./chat.js";
+import { ChatState } from "./state.js";
+import { Store } from "./store.js";
+import "./views/app.js";
+
+async function main() {
+  const { csrf_token, ...me } = JSON.parse(document.getElementById("session").textContent);
+  const state = new ChatState(me);
+  const store = await openStore(me.user_id, state);
+  if (!store) return;
+  const chat = new Chat({ state, store, api: new Api(csrf_token), socketUrl: socketUrl(me), environment });
+  await chat.start();
+  followPage(chat);
+  const app = document.createElement("chat-app");
+  app.chat = chat;
+  document.getElementById("app").replaceChildren(app);
+  await openChatOfAddress(chat);
+  // Without this the browser may drop messages when the disk runs full. Absent on plain http.
+  await navigator.storage?.persist?.();
+}
+
+const environment = {
+  isVisible: () => document.visibilityState === "visible",
+  isOnline: () => navigator.onLine,
+  goToLogin: () => location.assign("/login/"),
+};
+
+async function openStore(userId, state) {
+  try {
+    return await Store.open(userId, () => state.set({ interruption: "ended" }));
+  } catch (error) {
+    console.error("IndexedDB cannot be opened", error);
+    document.getElementById("app").textContent =
+      "This browser does not let the page store messages (private window?). Allow site data and load again.";
+    return null;
+  }
+}
+
+function socketUrl({ user_id }) {
+  const scheme = location.protocol === "https:" ? "wss:" : "ws:";
+  return `${scheme}//${location.host}/ws/chat/?user=${encodeURIComponent(user_id)}`;
+}
+
+function followPage(chat) {
+  document.addEventListener("visibilitychange", () => {
+    if (document.visibilityState !== "visible") return;
+    chat.wakeUp();
+    chat.markRead();
+  });
+  window.addEventListener("online", () => chat.wakeUp());
+  window.addEventListener("offline", () => chat.checkConnection());
+  window.addEventListener("hashchange", () => openChatOfAddress(chat));
+}
+
+/** The open chat is the address's fragment, so that the back button, links and reload do what one expects. */
+async function openChatOfAddress(chat) {
+  const peerId = location.hash.slice(1);
+  if (/^usr-[0-9a-f]{12}$/.test(peerId) && peerId !== chat.state.me.user_id) await chat.openChat(peerId);
+  else chat.closeChat();
+}
+
+main();

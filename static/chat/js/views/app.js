@@ -1,0 +1,109 @@
+/** `<chat-app>`: the whole page. Beside each other on a desktop, list and chat are two screens on a phone. */
+
+import { html, nothing } from "lit";
+
+import { ApiError } from "../api.js";
+import { ChatElement } from "./element.js";
+import { chatIcon } from "./icons.js";
+import { renderInterruption } from "./interruption.js";
+import "./conversation.js";
+import "./settings-dialog.js";
+import "./side.js";
+
+export class App extends ChatElement {
+  static properties = { chat: { attribute: false }, isSettingsOpen: { state: true } };
+
+  #handleChange = () => {
+    this.requestUpdate();
+    this.#showUnreadInTitle();
+  };
+
+  connectedCallback() {
+    super.connectedCallback();
+    this.chat.state.addEventListener("change", this.#handleChange);
+  }
+
+  disconnectedCallback() {
+    super.disconnectedCallback();
+    this.chat.state.removeEventListener("change", this.#handleChange);
+  }
+
+  render() {
+    const { connection, interruption, openPeerId } = this.chat.state;
+    return html`
+      <div class="app ${openPeerId ? "shows-chat" : "shows-list"}" data-connection=${connection}>
+        <div class="connection" role="status">${connection}</div>
+        ${interruption ? renderInterruption(interruption, () => this.chat.useHere()) : this.#renderPanes()}
+      </div>
+    `;
+  }
+
+  #renderPanes() {
+    const { state } = this.chat;
+    // `revision` is new each time, so that a child shows what changed inside `chat.state`.
+    return html`
+      <chat-side
+        .chat=${this.chat}
+        .revision=${{}}
+        .canLogOut=${!this.isSettingsOpen}
+        @open-settings=${() => (this.isSettingsOpen = true)}
+        @log-out=${this.#logOut}
+      ></chat-side>
+      <main class="main">
+        ${
+          state.chat
+            ? html`<chat-conversation .chat=${this.chat} .revision=${{}}></chat-conversation>`
+            : this.#renderWelcome()
+        }
+      </main>
+      ${this.isSettingsOpen ? this.#renderSettings() : nothing}
+      ${state.notice ? this.#renderNotice(state.notice) : nothing}
+    `;
+  }
+
+  #renderWelcome() {
+    return html`
+      <div class="welcome">
+        ${chatIcon}
+        <p>Choose a conversation, or find a person to write to.</p>
+      </div>
+    `;
+  }
+
+  #renderSettings() {
+    return html`
+      <chat-settings
+        .chat=${this.chat}
+        .version=${this.chat.state.settingsVersion}
+        @close=${() => (this.isSettingsOpen = false)}
+        @log-out=${this.#logOut}
+      ></chat-settings>
+    `;
+  }
+
+  #renderNotice(notice) {
+    const dismiss = () => this.chat.state.set({ notice: "" });
+    return html`<div class="notice" role="alert">
+      ${notice} <button class="quiet" type="button" @click=${dismiss}>OK</button>
+    </div>`;
+  }
+
+  async #logOut() {
+    const waiting = await this.chat.countWaiting();
+    const question = `${waiting} of your messages were not sent yet and would be lost. Log out all the same?`;
+    if (waiting > 0 && !window.confirm(question)) return;
+    try {
+      await this.chat.logOut();
+    } catch (error) {
+      if (!(error instanceof ApiError)) throw error;
+      this.chat.state.set({ notice: `You are still logged in. ${error.message}` });
+    }
+  }
+
+  #showUnreadInTitle() {
+    const { unreadTotal } = this.chat.state;
+    document.title = unreadTotal > 0 ? `(${unreadTotal}) Chatsite` : "Chatsite";
+  }
+}
+
+customElements.define("chat-app", App);

@@ -1,0 +1,133 @@
+/** `<chat-conversation>`: the open chat. Its messages by day, and the composer. */
+
+import { html, nothing } from "lit";
+import { repeat } from "lit/directives/repeat.js";
+
+import { nameOf } from "./avatar.js";
+import { ChatElement } from "./element.js";
+import { backIcon, downIcon } from "./icons.js";
+import { renderMessage } from "./message.js";
+import { formatDay, groupByDay } from "./times.js";
+import "./composer.js";
+
+const NEAR_END_PX = 80;
+const NEAR_START_PX = 200;
+
+export class Conversation extends ChatElement {
+  static properties = {
+    chat: { attribute: false },
+    revision: { attribute: false },
+    isAtEnd: { state: true },
+  };
+
+  #shown = { peerId: null, firstKey: null, lastKey: null, height: 0 };
+  #isLoading = false;
+
+  constructor() {
+    super();
+    this.isAtEnd = true;
+  }
+
+  render() {
+    const { state } = this.chat;
+    const { peer_id, messages } = state.chat;
+    const person = state.person(peer_id);
+    return html`
+      <section class="conversation" aria-label="Conversation with ${nameOf(person)}">
+        <header class="conversation-header">
+          <a class="icon-button back" href="#" aria-label="Back to conversations">${backIcon}</a>
+          <chat-avatar .person=${person}></chat-avatar>
+          <div class="who">
+            <h1>${nameOf(person)}</h1>
+            ${person ? html`<span class="muted">@${person.username}</span>` : nothing}
+          </div>
+        </header>
+        <div class="log" role="log" aria-label="Messages" tabindex="0" @scroll=${this.#handleScroll}>
+          ${messages.length === 0 ? this.#renderEmpty(person) : nothing}
+          ${repeat(
+            groupByDay(messages),
+            ({ day, messages: [first] }) => `${day} ${first.key}`,
+            (group) => this.#renderDay(group),
+          )}
+        </div>
+        ${this.isAtEnd ? nothing : this.#renderJump()}
+        <chat-composer
+          .peerId=${peer_id}
+          @send-text=${(event) => this.chat.send(peer_id, event.detail.text)}
+        ></chat-composer>
+      </section>
+    `;
+  }
+
+  #renderDay({ day, messages }) {
+    const { state } = this.chat;
+    const options = {
+      myId: state.me.user_id,
+      peerReadSequence: state.conversation(state.chat.peer_id)?.peer_read_sequence ?? -1,
+      tryAgain: (key) => this.chat.tryAgain(key),
+      deleteMessage: (key) => this.chat.deleteMessage(key),
+    };
+    return html`
+      <h2 class="day"><span>${formatDay(day, Date.now())}</span></h2>
+      ${repeat(
+        messages,
+        ({ key }) => key,
+        (message, index) => renderMessage(message, messages[index - 1], options),
+      )}
+    `;
+  }
+
+  #renderEmpty(person) {
+    return html`<p class="empty muted">This is the beginning of your conversation with ${nameOf(person)}.</p>`;
+  }
+
+  #renderJump() {
+    return html`
+      <button class="jump" type="button" aria-label="To the newest message" @click=${this.#scrollToEnd}>
+        ${downIcon}
+      </button>
+    `;
+  }
+
+  /** Stay at the end when the reader is there; keep the reader's place when older messages come in above. */
+  updated() {
+    const log = this.#log;
+    const { peer_id, messages } = this.chat.state.chat;
+    const before = this.#shown;
+    const lastMessage = messages.at(-1);
+    const isOtherChat = before.peerId !== peer_id;
+    const wroteMyself = lastMessage?.key !== before.lastKey && lastMessage?.sender_id === this.chat.state.me.user_id;
+    if (isOtherChat || this.isAtEnd || wroteMyself) this.#scrollToEnd();
+    else if (before.firstKey !== messages[0]?.key) log.scrollTop += log.scrollHeight - before.height;
+    this.#shown = {
+      peerId: peer_id,
+      firstKey: messages[0]?.key,
+      lastKey: lastMessage?.key,
+      height: log.scrollHeight,
+    };
+  }
+
+  get #log() {
+    return this.querySelector("[role=log]");
+  }
+
+  #scrollToEnd() {
+    const log = this.#log;
+    log.scrollTop = log.scrollHeight;
+  }
+
+  #handleScroll(event) {
+    const log = event.target;
+    this.isAtEnd = log.scrollHeight - log.scrollTop - log.clientHeight < NEAR_END_PX;
+    if (log.scrollTop < NEAR_START_PX) this.#loadOlder();
+  }
+
+  async #loadOlder() {
+    if (this.#isLoading) return;
+    this.#isLoading = true;
+    await this.chat.loadOlder();
+    this.#isLoading = false;
+  }
+}
+
+customElements.define("chat-conversation", Conversation);

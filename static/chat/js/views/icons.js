@@ -1,0 +1,35 @@
+/** The app's few icons, drawn on a 24 × 24 grid in the colour of the text around them. */
+
+import { svg } from "lit";
+
+function icon(paths) {
+  return svg`<svg class="icon" viewBox="0 0 24 24" aria-hidden="true" focusable="false">${paths}</svg>`;
+}
+
+export const newChatIcon = icon(svg`<path d="M12 5H6a2 2 0 0 0-2 2v11a2 2 0 0 0 2 2h11a2 2 0 0 0 2-2v-6" />
+  <path d="M17.6 3.9a1.8 1.8 0 0 1 2.5 2.5L12.5 14 9 15l1-3.5z" />`);
+export const settingsIcon = icon(svg`<path d="M4 7h9M19 7h1M4 17h1M11 17h9" />
+  <circle cx="16" cy="7" r="2.5" /><circle cx="8" cy="17" r="2.5" />`);
+export const logOutIcon = icon(svg`<path d="M14 4h4a2 2 0 0 1 2 2v12a2 2 0 0 1-2 2h-4M10 8l-4 4 4 4M6 12h9" />`);
+export const searchIcon = icon(svg`<circle cx="11" cy="11" r="6" /><path d="m20 20-4.5-4.5" />`);
+export const backIcon = icon(svg`<path d="m14 6-6 6 6 6" />`);
+export const closeIcon = icon(svg`<path d="m6 6 12 12M18 6 6 18" />`);
+export const sendIcon = icon(svg`<path d="M4 12 20 4l-5 16-3.5-6.5z" /><path d="M11.5 13.5 20 4" />`);
+export const downIcon = icon(svg`<path d="M12 5v14M6 13l6 6 6-6" />`);
+export const chatIcon = icon(
+  svg`<path d="M5 5h14a2 2 0 0 1 2 2v8a2 2 0 0 1-2 2h-7l-5 4v-4H5a2 2 0 0 1-2-2V7a2 2 0 0 1 2-2z" />`,
+);
+
+const STATUS_PATHS = {
+  waiting: svg`<circle cx="12" cy="12" r="7.5" /><path d="M12 8v4.2l2.8 1.8" />`,
+  sent: svg`<path d="m6 12.5 4 4 8-9" />`,
+  delivered: svg`<path d="m2.5 12.5 4 4 8-9M11 15l1.5 1.5 8-9" />`,
+  read: svg`<path d="m2.5 12.5 4 4 8-9M11 15l1.5 1.5 8-9" />`,
+  failed: svg`<circle cx="12" cy="12" r="8" /><path d="M12 8v5M12 16v.2" />`,
+};
+
+/** ✓ and its kin; `status` is a word of `statusOf` and the icon's accessible name. */
+export function statusIcon(status) {
+  return svg`<svg class="icon status ${status}" viewBox="0 0 24 24" role="img" aria-label=${status}>
+    ${STATUS_PATHS[status]}</svg>`;
+}

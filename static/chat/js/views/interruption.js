@@ -1,0 +1,27 @@
+/** What stands in place of the chat when this window may not show it. */
+
+import { html } from "lit";
+
+export function renderInterruption(kind, useHere) {
+  return kind === "replaced" ? renderReplaced(useHere) : renderEnded();
+}
+
+function renderReplaced(useHere) {
+  return html`
+    <main class="interruption">
+      <h1>This chat is open in another window</h1>
+      <p>A login can be used in one window at a time. Nothing is lost: all messages are in the other window too.</p>
+      <button class="primary" type="button" @click=${useHere}>Use here</button>
+    </main>
+  `;
+}
+
+function renderEnded() {
+  return html`
+    <main class="interruption">
+      <h1>Your session was ended</h1>
+      <p>This login was removed: by you on another device, by a new password, or by an administrator.</p>
+      <a class="primary button" href="/login/">Log in again</a>
+    </main>
+  `;
+}

@@ -1,0 +1,187 @@
+/** `<chat-settings>`: what I keep and show, and my devices. Fires `close` when it is done. */
+
+import { html, nothing } from "lit";
+
+import { ApiError } from "../api.js";
+import { ChatElement } from "./element.js";
+import { closeIcon } from "./icons.js";
+import { formatDay } from "./times.js";
+
+const HISTORY_DAYS = 90;
+
+export class Settings extends ChatElement {
+  static properties = {
+    chat: { attribute: false },
+    version: { attribute: false },
+    settings: { state: true },
+    devices: { state: true },
+    error: { state: true },
+  };
+
+  constructor() {
+    super();
+    this.settings = null;
+    this.devices = null;
+    this.error = "";
+  }
+
+  firstUpdated() {
+    this.querySelector("dialog").showModal();
+  }
+
+  willUpdate(changed) {
+    if (changed.has("version")) this.#try(() => this.#load());
+  }
+
+  render() {
+    return html`
+      <dialog
+        class="settings"
+        aria-labelledby="settings-title"
+        @close=${this.#announceClose}
+        @click=${this.#handleClick}
+      >
+        <div class="sheet">
+          <header>
+            <h2 id="settings-title">Settings</h2>
+            <button class="icon-button" type="button" aria-label="Close settings" @click=${this.#close}>
+              ${closeIcon}
+            </button>
+          </header>
+          ${this.error ? html`<p class="form-error" role="alert">${this.error}</p>` : nothing}
+          ${this.settings ? this.#renderSettings(this.settings) : nothing}
+          ${this.devices ? this.#renderDevices(this.devices) : nothing}
+          <footer>
+            <p class="muted">Logging out deletes this login's messages from this browser.</p>
+            <button class="danger" type="button" @click=${this.#logOut}>Log out</button>
+          </footer>
+        </div>
+      </dialog>
+    `;
+  }
+
+  #renderSettings({ history_days, show_last_seen, read_receipts }) {
+    return html`
+      <section aria-label="Privacy">
+        ${renderSwitch({
+          label: "Keep a history",
+          hint: `Delivered messages stay on the server for ${HISTORY_DAYS} days. Off: they are deleted at once.`,
+          isOn: history_days > 0,
+          change: (isOn) => this.#save({ history_days: isOn ? HISTORY_DAYS : 0 }),
+        })}
+        ${renderSwitch({
+          label: "Show when I was last online",
+          hint: "People you chat with can see it.",
+          isOn: show_last_seen,
+          change: (isOn) => this.#save({ show_last_seen: isOn }),
+        })}
+        ${renderSwitch({
+          label: "Send read receipts",
+          hint: "People see when you have read their messages.",
+          isOn: read_receipts,
+          change: (isOn) => this.#save({ read_receipts: isOn }),
+        })}
+      </section>
+    `;
+  }
+
+  #renderDevices(devices) {
+    return html`
+      <section>
+        <h3 id="devices-title">Devices</h3>
+        <ul class="devices" aria-labelledby="devices-title">
+          ${devices.map((device) => this.#renderDevice(device))}
+        </ul>
+      </section>
+    `;
+  }
+
+  #renderDevice({ device_id, name, last_seen_at }) {
+    const isThis = device_id === this.chat.state.me.device_id;
+    const seen = isThis || !last_seen_at ? "" : `Last used: ${formatDay(last_seen_at, Date.now())}`;
+    return html`
+      <li>
+        <span class="name">${name}</span>
+        <span class="muted">${isThis ? "This device" : seen}</span>
+        ${
+          isThis
+            ? nothing
+            : html`<button
+                class="quiet"
+                type="button"
+                aria-label="Remove ${name}"
+                @click=${() => this.#remove(device_id)}
+              >
+                Remove
+              </button>`
+        }
+      </li>
+    `;
+  }
+
+  async #load() {
+    [this.settings, this.devices] = await Promise.all([this.chat.api.getSettings(), this.chat.api.listDevices()]);
+  }
+
+  #save(changed) {
+    const before = this.settings;
+    this.settings = { ...before, ...changed };
+    return this.#try(
+      async () => (this.settings = await this.chat.api.putSettings(this.settings)),
+      () => (this.settings = before),
+    );
+  }
+
+  #remove(deviceId) {
+    return this.#try(async () => {
+      await this.chat.api.removeDevice(deviceId);
+      this.devices = this.devices.filter(({ device_id }) => device_id !== deviceId);
+    });
+  }
+
+  async #try(call, undo = () => {}) {
+    this.error = "";
+    try {
+      await call();
+    } catch (error) {
+      if (!(error instanceof ApiError)) throw error;
+      undo();
+      this.error = error.message;
+    }
+  }
+
+  #close() {
+    this.querySelector("dialog").close();
+  }
+
+  #announceClose() {
+    this.dispatchEvent(new CustomEvent("close"));
+  }
+
+  /** A click outside the sheet lands on the dialog itself, that is on its backdrop. */
+  #handleClick(event) {
+    if (event.target === event.currentTarget) this.#close();
+  }
+
+  #logOut() {
+    this.#close();
+    this.dispatchEvent(new CustomEvent("log-out"));
+  }
+}
+
+function renderSwitch({ label, hint, isOn, change }) {
+  return html`
+    <label class="switch">
+      <span><strong>${label}</strong><span class="muted">${hint}</span></span>
+      <input
+        type="checkbox"
+        role="switch"
+        aria-label=${label}
+        .checked=${isOn}
+        @change=${(event) => change(event.target.checked)}
+      />
+    </label>
+  `;
+}
+
+customElements.define("chat-settings", Settings);

@@ -1,0 +1,78 @@
+/** `<chat-side>`: who I am, the search for people, and the list of conversations. */
+
+import { html, nothing } from "lit";
+
+import { nameOf } from "./avatar.js";
+import { ChatElement } from "./element.js";
+import { logOutIcon, newChatIcon, settingsIcon } from "./icons.js";
+import "./conversation-list.js";
+import "./people-search.js";
+
+export class Side extends ChatElement {
+  static properties = {
+    chat: { attribute: false },
+    revision: { attribute: false },
+    canLogOut: { attribute: false },
+    isSearching: { state: true },
+  };
+
+  render() {
+    return html`
+      <nav class="side" aria-label="Chats">
+        ${this.#renderHeader()}
+        <chat-people-search
+          .chat=${this.chat}
+          @search-changed=${(event) => (this.isSearching = event.detail.isSearching)}
+        ></chat-people-search>
+        <chat-conversation-list
+          ?hidden=${this.isSearching}
+          .chat=${this.chat}
+          .revision=${this.revision}
+          @new-chat=${this.#startSearch}
+        ></chat-conversation-list>
+      </nav>
+    `;
+  }
+
+  #renderHeader() {
+    const { me } = this.chat.state;
+    return html`
+      <header class="side-header">
+        <chat-avatar .person=${me}></chat-avatar>
+        <div class="who">
+          <strong>${nameOf(me)}</strong>
+          <span class="muted">@${me.username}</span>
+        </div>
+        <button class="icon-button" type="button" aria-label="New chat" title="New chat" @click=${this.#startSearch}>
+          ${newChatIcon}
+        </button>
+        <button class="icon-button" type="button" aria-label="Settings" title="Settings" @click=${this.#openSettings}>
+          ${settingsIcon}
+        </button>
+        ${this.canLogOut ? this.#renderLogOut() : nothing}
+      </header>
+    `;
+  }
+
+  #renderLogOut() {
+    return html`
+      <button class="icon-button" type="button" aria-label="Log out" title="Log out" @click=${this.#logOut}>
+        ${logOutIcon}
+      </button>
+    `;
+  }
+
+  #startSearch() {
+    this.querySelector("chat-people-search").start();
+  }
+
+  #openSettings() {
+    this.dispatchEvent(new CustomEvent("open-settings"));
+  }
+
+  #logOut() {
+    this.dispatchEvent(new CustomEvent("log-out"));
+  }
+}
+
+customElements.define("chat-side", Side);

@@ -1,0 +1,30 @@
+"""Who connects, and how the client behaves."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Account:
+    """One device that may connect, as `addusers` and the REST login give it."""
+
+    user_id: str
+    device_id: str
+    token: str
+    username: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClientOptions:
+    """All times in seconds.
+
+    `reconnects` False leaves the client offline after its connection ends. `confirms` False stores messages without
+    telling the server. `heartbeat_every` None takes the interval that the server names.
+    """
+
+    reconnects: bool = True
+    confirms: bool = True
+    heartbeat_every: float | None = None
+    first_retry: float = 0.05
+    longest_retry: float = 1.0
+    open_timeout: float = 5.0
+    ack_timeout: float = 10.0

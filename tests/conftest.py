@@ -1,0 +1,117 @@
+"""What every test stands on: a data folder and databases of its own, and two real Valkey servers on demand.
+
+The environment is set while this file is imported, before Django loads the settings.
+"""
+
+import os
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+DATA_DIR = Path(tempfile.mkdtemp(prefix="chatsite-tests-"))
+# Set to nothing means "not set", and keeps a developer's .env out of the tests.
+FOREIGN_VARIABLES = (
+    "REDIS_URL INBOX_REDIS_URL CHANNEL_LAYER_URL CELERY_BROKER_URL EVENT_LOG_URL DATABASE_URL MESSAGE_STORE_URL "
+    "ALLOWED_HOSTS CSRF_TRUSTED_ORIGINS CHAT_HOST CHAT_PORT DEBUG LOG_LEVEL RATE_LIMIT_PER_MINUTE LOG_RETENTION_HOURS "
+    "CONNECTIONS_PER_MINUTE_PER_ADDRESS STEADY_MESSAGES_PER_SECOND DELIVERY_TIMEOUT_SECONDS DEVICE_STALE_DAYS"
+)
+os.environ.update(dict.fromkeys(FOREIGN_VARIABLES.split(), ""))
+os.environ.update(
+    DJANGO_SETTINGS_MODULE="chatsite.settings",
+    CHAT_DATA_DIR=str(DATA_DIR),
+    SECRET_KEY="the-key-of-the-tests-and-of-nothing-else",
+)
+VALKEY_START_SECONDS = 10
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config: pytest.Config) -> None:
+    """Set Django up before test files are imported; pytest-django then forbids the database outside of its marks."""
+    import django
+
+    django.setup()
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Remove the data folder of this run."""
+    shutil.rmtree(DATA_DIR, ignore_errors=True)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def quick_passwords() -> Iterator[None]:
+    """Hash passwords quickly: the strength of the hash is Django's business, its slowness would be ours."""
+    from django.test import override_settings
+
+    with override_settings(PASSWORD_HASHERS=["django.contrib.auth.hashers.MD5PasswordHasher"]):
+        yield
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings() -> None:
+    """Keep test databases in files: only there SQLite locks, and writes ahead, as it does in the product."""
+    from django.conf import settings
+
+    for alias, database in settings.DATABASES.items():
+        if database["ENGINE"].endswith("sqlite3"):
+            database.setdefault("TEST", {})["NAME"] = str(DATA_DIR / f"test-{alias}.sqlite3")
+
+
+@pytest.fixture(scope="session")
+def valkey_servers() -> Iterator[dict[str, Path]]:
+    """Start the two embedded Valkeys of the settings; the sockets by name ("cache", "log")."""
+    from apps.operations.embedded_valkey import list_embedded_valkeys
+
+    servers = list_embedded_valkeys()
+    processes = []
+    for server in servers:
+        server.folder.mkdir(parents=True, exist_ok=True)
+        processes.append(subprocess.Popen(server.command()))
+    deadline = time.monotonic() + VALKEY_START_SECONDS
+    while not all(server.answers() for server in servers):
+        assert time.monotonic() < deadline, "the embedded Valkeys do not answer"
+        time.sleep(0.01)
+    yield {server.name: server.socket_path for server in servers}
+    for process in processes:
+        process.kill()
+        process.wait()
+
+
+def _flush(socket_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+        connection.connect(str(socket_path))
+        connection.sendall(b"FLUSHALL\r\n")
+        assert connection.recv(16).startswith(b"+OK")
+
+
+@pytest.fixture
+def cache_valkey(valkey_servers: dict[str, Path]) -> str:
+    """Return the URL of an empty Valkey in the place of the cache: inbox, registry, limits, broker."""
+    from django.conf import settings
+
+    _flush(valkey_servers["cache"])
+    return str(settings.REDIS_URL)
+
+
+@pytest.fixture
+def log_valkey(valkey_servers: dict[str, Path]) -> str:
+    """Return the URL of an empty Valkey in the place of the event log."""
+    from django.conf import settings
+
+    _flush(valkey_servers["log"])
+    return str(settings.EVENT_LOG_URL)
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Fail a run under CI in which a browser test was skipped: there a missing browser is a fault, not a choice."""
+    if os.environ.get("CI") != "true":
+        return
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    skipped = [report.nodeid for report in reporter.getreports("skipped")] if reporter else []
+    if any(nodeid.startswith("tests/browser") for nodeid in skipped):
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED

@@ -1,0 +1,41 @@
+"""Whole servers for the flow tests: one that nobody breaks, one for breaking, one with strict limits."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.client.people import AccountPool
+from tests.client.server import Server, running_server
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[Server]:
+    """A server with two gateway processes whose parts all live through the session."""
+    with running_server(arguments=("--workers", "2")) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def breakable_server() -> Iterator[Server]:
+    """A server whose processes a test may kill, pause and empty, if it waits for them to be back."""
+    with running_server() as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def strict_server() -> Iterator[Server]:
+    """A server with low limits."""
+    with running_server(RATE_LIMIT_PER_MINUTE=10, CONNECTIONS_PER_MINUTE_PER_ADDRESS=12) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def accounts(server: Server) -> AccountPool:
+    """Fresh accounts of `server`."""
+    return AccountPool(server)
+
+
+@pytest.fixture(scope="session")
+def breakable_accounts(breakable_server: Server) -> AccountPool:
+    """Fresh accounts of `breakable_server`."""
+    return AccountPool(breakable_server)

@@ -1,0 +1,123 @@
+"""Commands for people and scripts who look after users."""
+
+import io
+import json
+import stat
+from pathlib import Path
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from apps.accounts.credentials import find_identity, hash_secret
+from apps.accounts.models import User
+from apps.operations.lookup import find_named_user
+
+PASSWORD = "a long and unusual sentence"
+
+
+def run(*arguments: object) -> str:
+    out = io.StringIO()
+    call_command(*map(str, arguments), stdout=out, stderr=io.StringIO())
+    return out.getvalue()
+
+
+@pytest.fixture
+def typed_password(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO(f"{PASSWORD}\n"))
+
+
+@pytest.mark.django_db
+@pytest.mark.usefixtures("typed_password")
+def test_adduser_makes_a_user_who_can_log_in() -> None:
+    made = json.loads(run("adduser", "Alice", "--password-stdin", "--json"))
+    user = User.objects.get(username="Alice")
+    assert made == {"user_id": user.pk, "username": "Alice"}
+    assert user.check_password(PASSWORD)
+
+
+@pytest.mark.django_db
+@pytest.mark.usefixtures("typed_password")
+def test_adduser_with_token_prints_one_that_works() -> None:
+    made = json.loads(run("adduser", "alice", "--password-stdin", "--token", "--json"))
+    identity = find_identity(hash_secret(made["token"]))
+    assert identity is not None
+    assert (identity.user_id, identity.device_id) == (made["user_id"], made["device_id"])
+
+
+@pytest.mark.django_db
+def test_adduser_refuses_what_registration_refuses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO("1234\n"))
+    with pytest.raises(CommandError, match="password"):
+        run("adduser", "alice", "--password-stdin")
+    assert not User.objects.exists()
+
+
+@pytest.mark.django_db
+def test_adduser_does_not_wait_for_a_password_that_nobody_can_type(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO())
+    with pytest.raises(CommandError, match="--password-stdin"):
+        run("adduser", "alice")
+
+
+@pytest.mark.django_db
+def test_addusers_writes_working_devices_and_may_be_run_again(tmp_path: Path) -> None:
+    accounts = []
+    for name in ("one", "two"):
+        out = tmp_path / name
+        run("addusers", "--count", 3, "--out", out)
+        assert stat.S_IMODE(out.stat().st_mode) == 0o600
+        accounts += [json.loads(line) for line in out.read_text().splitlines()]
+    assert len({account["username"] for account in accounts}) == 6
+    for account in accounts:
+        identity = find_identity(hash_secret(account["token"]))
+        assert identity is not None
+        assert identity.user_id == account["user_id"]
+        assert not User.objects.get(pk=account["user_id"]).has_usable_password()
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("count", ["0", "-1", "many"])
+def test_addusers_refuses_a_number_that_makes_no_sense(tmp_path: Path, count: str) -> None:
+    with pytest.raises(CommandError, match="is not a number of users"):
+        run("addusers", f"--count={count}", "--out", tmp_path / "out")
+
+
+@pytest.mark.django_db
+def test_addusers_names_a_file_it_cannot_write(tmp_path: Path) -> None:
+    with pytest.raises(CommandError, match="cannot be written"):
+        run("addusers", "--count", 1, "--out", tmp_path / "no" / "such" / "folder")
+    assert not User.objects.exists()
+
+
+@pytest.mark.django_db
+def test_a_user_is_found_by_id_and_by_name_in_any_case() -> None:
+    user = User.objects.create_user("Alice", PASSWORD, display_name="Alice")
+    assert find_named_user("aLICE") == find_named_user(user.pk) == user
+    with pytest.raises(CommandError, match="there is no user 'bob'"):
+        find_named_user("bob")
+
+
+@pytest.mark.django_db
+def test_suspend_keeps_a_user_out_and_undo_lets_the_user_in() -> None:
+    user = User.objects.create_user("alice", PASSWORD, display_name="Alice")
+    run("suspend", "alice")
+    user.refresh_from_db()
+    assert not user.is_active
+    run("suspend", "alice", "--undo")
+    user.refresh_from_db()
+    assert user.is_active
+
+
+@pytest.mark.django_db
+def test_connections_lists_nobody_when_nobody_is_there(cache_valkey: str) -> None:
+    assert run("connections") == "0 connected\n"
+    assert run("connections", "--json") == ""
+
+
+@pytest.mark.django_db
+def test_setup_log_may_be_repeated_and_log_status_shows_the_log(log_valkey: str) -> None:
+    assert run("setup_log") == run("setup_log") == "the event log is ready, generation 1\n"
+    status = json.loads(run("log_status", "--json"))
+    assert status["generation"] == 1
+    assert len(status["partitions"]) == 12
+    assert "nobody reads" in run("log_status")
