@@ -16,7 +16,7 @@ from apps.accounts.models import Device
 from apps.valkey.pools import sync_client
 
 TICKET_KEY = "ticket:{digest}"
-"""STRING ``user_id device_id``, EX 30: a one-time ticket for opening a socket; taken with GETDEL."""
+"""STRING credential hash of the asking device, EX 30: a one-time ticket for opening a socket; taken with GETDEL."""
 
 TICKET_TTL_SECONDS = 30
 _SECRET_BYTES = 32
@@ -30,6 +30,7 @@ class DeviceIdentity:
     device_id: str
     username: str
     suspended: bool
+    credential_hash: str
 
 
 def new_secret() -> str:
@@ -57,18 +58,18 @@ def find_identity(credential_hash: str) -> DeviceIdentity | None:
     if row is None:
         return None
     user_id, device_id, username, is_active = row
-    return DeviceIdentity(user_id=user_id, device_id=device_id, username=username, suspended=not is_active)
+    return DeviceIdentity(
+        user_id=user_id,
+        device_id=device_id,
+        username=username,
+        suspended=not is_active,
+        credential_hash=credential_hash,
+    )
 
 
-def issue_ticket(identity: DeviceIdentity) -> str:
-    """A ticket that opens one socket for this device within 30 s. Raises ValkeyError."""
+def issue_ticket(credential_hash: str) -> str:
+    """A ticket that opens one socket within 30 s, for as long as this credential is good. Raises ValkeyError."""
     ticket = new_secret()
     key = TICKET_KEY.format(digest=hash_secret(ticket))
-    sync_client(settings.INBOX_REDIS_URL).set(key, f"{identity.user_id} {identity.device_id}", ex=TICKET_TTL_SECONDS)
+    sync_client(settings.INBOX_REDIS_URL).set(key, credential_hash, ex=TICKET_TTL_SECONDS)
     return ticket
-
-
-def find_identity_of_device(device_id: str) -> DeviceIdentity | None:
-    """The identity of a device that is still logged in; for tickets, which name their device."""
-    credential_hash = Device.objects.filter(pk=device_id).values_list("credential_hash", flat=True).first()
-    return find_identity(credential_hash) if credential_hash else None

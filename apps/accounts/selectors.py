@@ -75,13 +75,13 @@ def find_device(credential_hash: str) -> Device | None:
     return devices.select_related("user").first()
 
 
-def list_live_devices(device_ids: Sequence[str]) -> set[str]:
-    """Those of the devices that may still be connected: not removed, not expired, their user not suspended.
+def list_live_credentials(credential_hashes: Sequence[str]) -> set[str]:
+    """Those of the credentials that may still be used: not replaced, removed or expired, their user not suspended.
 
-    One query: for a gateway that may have missed control events.
+    One query: for a gateway that heard of a revocation, or may have missed one.
     """
-    devices = Device.objects.filter(live_credentials(), pk__in=device_ids, user__is_active=True)
-    return set(devices.values_list("id", flat=True))
+    devices = Device.objects.filter(live_credentials(), credential_hash__in=credential_hashes, user__is_active=True)
+    return set(devices.values_list("credential_hash", flat=True))
 
 
 def stale_before() -> datetime:

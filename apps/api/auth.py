@@ -2,20 +2,19 @@
 
 from typing import Any
 
-from django.db import transaction
 from rest_framework import serializers, status
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from apps.accounts.attempts import REGISTRATIONS, check_attempts
-from apps.accounts.credentials import TICKET_TTL_SECONDS, DeviceIdentity, issue_ticket
+from apps.accounts.credentials import TICKET_TTL_SECONDS, issue_ticket
 from apps.accounts.models import DEVICE_NAME_MAX_LENGTH, Device, User
 from apps.accounts.services import (
     authenticate_user,
     change_password,
     log_in_device,
     log_out_session,
-    register_user,
+    register_with_device,
     revoke_device,
 )
 from apps.api.base import ApiView, PublicApiView, device_of, read_body, user_of
@@ -49,9 +48,7 @@ class RegisterView(PublicApiView):
         """A new user with one device; its token is shown here and never again."""
         body = read_body(request, _RegisterBody)
         check_attempts(REGISTRATIONS, request._request)
-        with transaction.atomic():
-            user = register_user(body["username"], body["password"], body["display_name"])
-            device, token = log_in_device(user, body["device_name"])
+        user, device, token = register_with_device(**body)
         return _credential_response(user, device, token, status.HTTP_201_CREATED)
 
 
@@ -84,9 +81,8 @@ class TicketView(ApiView):
 
     def post(self, request: Request) -> Response:
         """A ticket with which the asking device opens one socket."""
-        user, device = user_of(request), device_of(request)
-        identity = DeviceIdentity(user_id=user.pk, device_id=device.pk, username=user.username, suspended=False)
-        return Response({"ticket": issue_ticket(identity), "expires_in": TICKET_TTL_SECONDS})
+        ticket = issue_ticket(device_of(request).credential_hash)
+        return Response({"ticket": ticket, "expires_in": TICKET_TTL_SECONDS})
 
 
 class PasswordView(ApiView):

@@ -14,7 +14,7 @@ from rest_framework.views import APIView
 
 from apps.accounts.models import Device, User
 from apps.api.authentication import SessionDeviceAuthentication, TokenAuthentication
-from apps.api.errors import handle_exception
+from apps.api.errors import LengthRequired, handle_exception
 from apps.api.parsing import JsonObjectParser
 
 
@@ -30,6 +30,12 @@ class ApiView(APIView):
     def get_exception_handler(self) -> Callable[[Exception, dict[str, Any]], Response | None]:
         """Answer every refusal in the one shape."""
         return handle_exception
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        """Refuse a body without Content-Length, then go on as always."""
+        if "Transfer-Encoding" in request.headers and "Content-Length" not in request.headers:
+            raise LengthRequired("Send the body with its Content-Length, not in chunks.")
+        super().initial(request, *args, **kwargs)
 
     def finalize_response(self, request: Request, response: Response, *args: Any, **kwargs: Any) -> Response:
         """Keep answers out of every cache."""

@@ -40,6 +40,13 @@ class InvalidJson(exceptions.ParseError):
     default_code = "invalid_json"
 
 
+class LengthRequired(exceptions.APIException):
+    """A body of unknown length; DRF would take it for an empty one."""
+
+    status_code = status.HTTP_411_LENGTH_REQUIRED
+    default_code = "length_required"
+
+
 class BodyTooLong(exceptions.APIException):
     """The body is longer than any call needs."""
 

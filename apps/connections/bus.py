@@ -20,7 +20,7 @@ logger = logging.getLogger(__name__)
 PUSH = "push"  # frames: [text], to: [[device, epoch, counter, index of its frame]]
 PAGE = "page"  # pages: [[device, connection, generation, epoch, after, upto, last, frames]]
 HANDOFF = "handoff"  # device, connection: the newer connection's id
-PASS_ON = "pass_on"  # to: [device], frame: a frame that no inbox keeps (typing)
+EPHEMERAL = "ephemeral"  # to: [device], frame: one that no inbox keeps (typing)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,9 +114,9 @@ async def send_handoff(server_id: str, device_id: str, connection_id: int) -> No
     await _send_all({server_id: {"type": HANDOFF, "device": device_id, "connection": connection_id}})
 
 
-async def pass_on(server_id: str, device_ids: Sequence[str], frame: str) -> None:
+async def send_ephemeral(server_id: str, device_ids: Sequence[str], frame: str) -> None:
     """Send a frame that may be lost to connected devices of one gateway."""
-    await _send_all({server_id: {"type": PASS_ON, "to": list(device_ids), "frame": frame}})
+    await _send_all({server_id: {"type": EPHEMERAL, "to": list(device_ids), "frame": frame}})
 
 
 async def read_gateway_events(server_id: str) -> AsyncIterator[dict[str, Any]]:

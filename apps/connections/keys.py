@@ -1,13 +1,12 @@
-"""Every key of this package, with its type and how long it lives. The braces are literal: a user's hash tag on a cluster.
+"""Every key of this package, with its type and how long it lives. Braces are literal: a user's hash tag on a cluster.
 
-connections:{user}      HASH device → "server_id connection_id connected_at_ms"; each field lives 60 s, renewed by heartbeats
-presence:{user}         STRING "1", 60 s, renewed by heartbeats
-inboxmeta:{user}:device HASH epoch, counter, acked_ms: the numbering of a device's inbox and receipts; lives with the device
-receipts:{user}:device  ZSET coalescing key → counter; lives with the device
-receiptframes:{user}:device  HASH coalescing key → frame; lives with the device
-inbox:{user}:device     ZSET message id → counter (owned by apps.inbox; only its first score is read here)
-gateway:server_id       STRING "1", 60 s, renewed each second: a gateway that misses it writes its connections anew
+connections:{user}   HASH device → "server_id connection_id connected_at_ms"; a field lives 60 s, renewed by heartbeats
+presence:{user}      STRING "1", 60 s, renewed by heartbeats
+gateway:server_id    STRING "1", 60 s, renewed each second: a gateway that misses it writes its connections anew
 connects:{address or user}   STRING, connects in the running minute, 60 s
+
+Read, and in part written, by this package's scripts, so that a gateway needs no inbox (apps.inbox describes them):
+inboxmeta:{user}:device, inbox:{user}:device, receipts:{user}:device, receiptframes:{user}:device
 """
 
 CONNECTION_TTL_SECONDS = 60

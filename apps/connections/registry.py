@@ -140,7 +140,9 @@ def list_connections(user_ids: Sequence[str] | None = None) -> list[Connection]:
 
 
 async def note_gateway(server_id: str) -> bool:
-    """Say that this gateway process lives. Returns whether the registry knew: if not, it has been lost. Raises ValkeyError."""
+    """Say that this gateway process lives. Returns whether the registry knew: if not, it has been lost. Raises
+    ValkeyError.
+    """
     client = async_client(settings.INBOX_REDIS_URL)
     return await client.set(gateway_key(server_id), "1", ex=CONNECTION_TTL_SECONDS, get=True) is not None
 

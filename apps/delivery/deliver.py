@@ -9,8 +9,8 @@ from apps.inbox.inbox import Change, apply_changes
 def deliver_changes(changes: Sequence[Change], bus: BusSender) -> int:
     """Apply the changes to the inboxes, then push what was put to the gateways that have the devices.
 
-    An inbox that must be rebuilt first takes no put: the Message DB has it all, so its connection, if there is one, is only told
-    to drain anew. May be repeated. Returns how many pushes went out. Raises ValkeyError.
+    An inbox that must be rebuilt first takes no put: the Message DB has it all, so its connection, if there is one,
+    is only told to drain anew. May be repeated. Returns how many pushes went out. Raises ValkeyError.
     """
     places = apply_changes(changes)
     pushes = [

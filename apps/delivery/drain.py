@@ -23,7 +23,9 @@ PAGE_BYTES = 256 * 1024
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DrainRequest:
-    """A connection asks for what its inbox holds after a counter of an epoch; ``generation`` marks its present drain."""
+    """A connection asks for what its inbox holds after a counter of an epoch; ``generation`` marks its present
+    drain.
+    """
 
     server_id: str
     user_id: str
@@ -37,8 +39,8 @@ class DrainRequest:
 def drain(requests: Sequence[DrainRequest], bus: BusSender) -> int:
     """Send each connection its next page. Returns the frames sent.
 
-    An inbox without a current epoch is rebuilt first; where that cannot be done now the connection asks again by itself.
-    Raises ValkeyError and StoreUnavailable.
+    An inbox without a current epoch is rebuilt first; where that cannot be done now the connection asks again by
+    itself. Raises ValkeyError and StoreUnavailable.
     """
     windows = _read_usable_windows(requests)
     message_ids = [entry.member for _, window in windows for entry in window.entries if entry.kind == "message"]
@@ -64,16 +66,14 @@ def _read_usable_windows(requests: Sequence[DrainRequest]) -> list[tuple[DrainRe
             except (RebuildBusy, RebuildLockLost) as error:
                 logger.info("drain of %s waits: %s", request.device_id, error)
                 continue
-            (window,) = read_windows([_to_window_request(request)], WINDOW)  # noqa: PLW2901
+            (window,) = read_windows([_to_window_request(request)], WINDOW)
         if window.epoch:
             usable.append((request, window))
     return usable
 
 
 def _to_window_request(request: DrainRequest) -> WindowRequest:
-    return WindowRequest(
-        user_id=request.user_id, device_id=request.device_id, epoch=request.epoch, after=request.after
-    )
+    return WindowRequest(user_id=request.user_id, device_id=request.device_id, epoch=request.epoch, after=request.after)
 
 
 def _build_page(request: DrainRequest, window: Window, bodies: dict[str, Body]) -> tuple[Page, list[Change]]:

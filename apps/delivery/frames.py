@@ -29,7 +29,9 @@ def build_incoming(message: NewMessage | Body, *, for_sender: bool) -> str:
 
 
 def build_outcome(standing: Standing, device_id: str) -> list[Waiting]:
-    """What a device of the sender must learn of a message: what stands if it may have heard otherwise, and ✓✓ or why not."""
+    """What a device of the sender must learn of a message: what stands if it may have heard otherwise, and ✓✓ or why
+    not.
+    """
     own = device_id == standing.sender_device
     client_id = ids.client_id_from_key(standing.client_id) if own else None
     receipts: list[Waiting] = []
@@ -74,6 +76,4 @@ def build_read_receipt(pointer: Pointer) -> Waiting:
 
 def to_change(user_id: str, device_id: str, receipt: Waiting) -> Change:
     """The receipt as a change to one device's inbox."""
-    return Change(
-        kind="receipt", user_id=user_id, device_id=device_id, member=receipt.member, frame=receipt.frame
-    )
+    return Change(kind="receipt", user_id=user_id, device_id=device_id, member=receipt.member, frame=receipt.frame)

@@ -1,4 +1,6 @@
-"""Rebuilding one device's inbox from the Message DB: for a new device, a flush, a failover or a truncated file alike."""
+"""Rebuilding one device's inbox from the Message DB: for a new device, a flush, a failover or a truncated file
+alike.
+"""
 
 import time
 from collections.abc import Sequence
@@ -10,7 +12,9 @@ from apps.messagestore.base import TRACE_KEPT_MS
 from apps.messagestore.store import get_message_store
 
 RECEIPT_MARGIN_MS = 600_000
-"""How much earlier than the last acknowledged look receipts are repeated: a relay may have been paused between store and inbox."""
+"""How much earlier than the last acknowledged look receipts are repeated: a relay may have been paused between store
+and inbox.
+"""
 
 
 class RebuildBusy(Exception):
@@ -18,7 +22,8 @@ class RebuildBusy(Exception):
 
 
 def rebuild_inbox(user_id: str, device_id: str, *, force: bool = False) -> int:
-    """Write the device's inbox anew, in order, unless it is usable (``force``: even then). Returns the entries written, -1 if none.
+    """Write the device's inbox anew, in order, unless it is usable (``force``: even then). Returns the entries
+    written, -1 if none.
 
     Puts are refused meanwhile, and the Message DB is read after that began: so nothing falls between.
     Raises RebuildBusy, StoreUnavailable, ValkeyError, RebuildLockLost.
@@ -43,9 +48,11 @@ def _list_messages(user_id: str, device_id: str) -> list[Waiting]:
 
 
 def order_for_inbox(pending: Sequence[tuple[str, str, int, int]]) -> list[str]:
-    """Message ids of (id, conversation, sequence, timestamp) oldest first, and within a conversation strictly by sequence.
+    """Message ids of (id, conversation, sequence, timestamp) oldest first, and within a conversation strictly by
+    sequence.
 
-    Gateways' clocks differ, so a later message of a conversation may have an earlier time: it counts as late as its predecessor.
+    Gateways' clocks differ, so a later message of a conversation may have an earlier time: it counts as late as its
+    predecessor.
     """
     latest: dict[str, int] = {}
     keyed: list[tuple[int, int, str]] = []

@@ -12,7 +12,6 @@ from apps.accounts.credentials import (
     TICKET_KEY,
     DeviceIdentity,
     find_identity,
-    find_identity_of_device,
     hash_secret,
 )
 from apps.gateway.close_codes import CloseReason
@@ -59,15 +58,14 @@ async def _find(secret: str, threads: DatabaseThreads) -> DeviceIdentity | None:
 
 
 async def _redeem_ticket(ticket: str, threads: DatabaseThreads) -> DeviceIdentity | None:
-    """A ticket works once; the device behind it must still be logged in."""
+    """A ticket works once, and only while the credential that asked for it is good."""
     if not 0 < len(ticket) <= MAX_SECRET_CHARACTERS:
         return None
     key = TICKET_KEY.format(digest=hash_secret(ticket))
-    value = await async_client(settings.INBOX_REDIS_URL).getdel(key)
-    if value is None:
+    credential_hash = await async_client(settings.INBOX_REDIS_URL).getdel(key)
+    if credential_hash is None:
         return None
-    _, device_id = value.split(" ")
-    return await threads.run(lambda: find_identity_of_device(device_id))
+    return await threads.run(lambda: find_identity(credential_hash))
 
 
 def _session_key(cookie_header: str) -> str:
@@ -79,7 +77,9 @@ def _session_key(cookie_header: str) -> str:
 
 
 def _is_allowed_origin(headers: Mapping[str, str]) -> bool:
-    """A cookie is sent by any page that opens a socket: only our own pages' Origin is taken; none and ``null`` are refused."""
+    """A cookie is sent by any page that opens a socket: only our own pages' Origin is taken; none and ``null`` are
+    refused.
+    """
     origin = urlsplit(headers.get("origin", ""))
     if origin.scheme not in ("http", "https") or not origin.netloc:
         return False

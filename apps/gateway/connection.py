@@ -13,6 +13,7 @@ from apps.protocol import server_frames
 from apps.protocol.limits import BROKEN_FRAMES_PER_MINUTE
 
 if TYPE_CHECKING:
+    from apps.accounts.credentials import DeviceIdentity
     from apps.connections.registry import Registration, Standing
     from apps.gateway.process import GatewayProcess
 
@@ -38,6 +39,7 @@ class Connection:
         "_wants_page",
         "connected_at_ms",
         "connection_id",
+        "credential_hash",
         "cursor",
         "device_id",
         "looked_position",
@@ -45,10 +47,11 @@ class Connection:
         "user_id",
     )
 
-    def __init__(self, process: "GatewayProcess", user_id: str, device_id: str, send: Send) -> None:
+    def __init__(self, process: "GatewayProcess", identity: "DeviceIdentity", send: Send) -> None:
         self._process = process
-        self.user_id = user_id
-        self.device_id = device_id
+        self.user_id = identity.user_id
+        self.device_id = identity.device_id
+        self.credential_hash = identity.credential_hash
         self.connection_id = 0
         self.connected_at_ms = int(time.time() * 1000)
         self.cursor = InboxCursor()
@@ -119,7 +122,9 @@ class Connection:
         self._watch_gap()
 
     def look(self, standing: "Standing") -> None:
-        """What a heartbeat saw of the inbox. A push may be on its way: only a second look that shows the same is a gap."""
+        """What a heartbeat saw of the inbox. A push may be on its way: only a second look that shows the same is a
+        gap.
+        """
         if standing.replaced:
             self.close(CloseReason.REPLACED)
             return

@@ -1,6 +1,7 @@
 """The Channels consumer of ``/ws/chat/``.
 
-It overrides ``__call__`` with a receive loop of its own: Channels' dispatch by handler name, and its channel and task for every
+It overrides ``__call__`` with a receive loop of its own: Channels' dispatch by handler name, and its channel and task
+for every
 connection, cost several times what a frame does. One channel a process takes their place (``apps.connections.bus``).
 """
 
@@ -70,7 +71,7 @@ class ChatConsumer(AsyncConsumer):
 
     @staticmethod
     async def _serve(process: GatewayProcess, identity: "DeviceIdentity", receive: "Receive", send: "Send") -> None:
-        connection = Connection(process, identity.user_id, identity.device_id, send)
+        connection = Connection(process, identity, send)
         try:
             registration = await process.open(connection)
             connection.send(

@@ -4,6 +4,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import TYPE_CHECKING
 
 from apps.accounts.services.devices import touch_devices
@@ -46,7 +47,7 @@ class DeviceSightings:
         for start in range(0, len(seen), CHUNK):
             chunk = seen[start : start + CHUNK]
             try:
-                await self._threads.run(lambda chunk=chunk: touch_devices(chunk))
+                await self._threads.run(partial(touch_devices, chunk))
             except Exception:
                 logger.warning("sightings of %d devices not written; next time", len(chunk), exc_info=True)
                 self._seen.update(chunk)

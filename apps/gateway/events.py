@@ -4,19 +4,22 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING, Any
 
-from apps.accounts.selectors import list_live_devices
+from apps.accounts.selectors import list_live_credentials
 from apps.connections import bus, control
 from apps.gateway.close_codes import CloseReason
 from apps.protocol import server_frames
 
 if TYPE_CHECKING:
     from apps.connections.control import ControlEvent
+    from apps.gateway.connection import Connection
     from apps.gateway.process import GatewayProcess
 
 logger = logging.getLogger(__name__)
 
 RETRY_SECONDS = 0.5
 CHUNK = 500
+DOUBT_SECONDS = 30.0
+"""How long a connection may take from its authentication to its registration."""
 
 
 class GatewayEvents:
@@ -24,6 +27,8 @@ class GatewayEvents:
 
     def __init__(self, process: "GatewayProcess") -> None:
         self._process = process
+        self._doubted: dict[str, str] = {}
+        self._checks: set[asyncio.Task[None]] = set()
 
     # -- the bus --------------------------------------------------------------------------------------------------
 
@@ -40,30 +45,32 @@ class GatewayEvents:
                 await asyncio.sleep(RETRY_SECONDS)
 
     def _apply(self, event: dict[str, Any]) -> None:
-        find = self._process.find
         match event.get("type"):
             case bus.PUSH:
-                frames = event["frames"]
-                for device_id, epoch, counter, index in event["to"]:
-                    connection = find(device_id)
-                    if connection is not None:
-                        connection.push(epoch, counter, frames[index])
+                self._push(event["frames"], event["to"])
             case bus.PAGE:
-                for device_id, connection_id, generation, epoch, after, upto, last, frames in event["pages"]:
-                    connection = find(device_id)
-                    if connection is not None and connection.connection_id == connection_id:
-                        connection.page(generation, epoch, after, upto, last, frames)
+                self._page(event["pages"])
             case bus.HANDOFF:
-                connection = find(event["device"])
+                connection = self._process.find(event["device"])
                 if connection is not None and connection.connection_id < event["connection"]:
                     connection.close(CloseReason.REPLACED)
-            case bus.PASS_ON:
+            case bus.EPHEMERAL:
                 for device_id in event["to"]:
-                    connection = find(device_id)
-                    if connection is not None:
+                    if (connection := self._process.find(device_id)) is not None:
                         connection.send(event["frame"])
             case unknown:
                 logger.error("event of unknown type %r on the bus", unknown)
+
+    def _push(self, frames: list[str], to: list[list[Any]]) -> None:
+        for device_id, epoch, counter, index in to:
+            if (connection := self._process.find(device_id)) is not None:
+                connection.push(epoch, counter, frames[index])
+
+    def _page(self, pages: list[list[Any]]) -> None:
+        for device_id, connection_id, generation, epoch, after, upto, last, frames in pages:
+            connection = self._process.find(device_id)
+            if connection is not None and connection.connection_id == connection_id:
+                connection.page(generation, epoch, after, upto, last, frames)
 
     # -- the control stream ---------------------------------------------------------------------------------------
 
@@ -90,15 +97,10 @@ class GatewayEvents:
     def _obey(self, event: "ControlEvent") -> None:
         match event.kind:
             case control.DEVICES_REVOKED:
-                for device_id in event.device_ids:
-                    connection = self._process.find(device_id)
-                    if connection is not None and connection.user_id == event.user_id:
-                        connection.close(CloseReason.REVOKED)
+                self._doubt(event.user_id, "")
             case control.USER_REVOKED:
-                reason = CloseReason.SUSPENDED if "suspend" in event.reason else CloseReason.REVOKED
-                for connection in self._of_user(event.user_id):
-                    connection.close(reason)
                 self._process.directory.forget([event.user_id])
+                self._doubt(event.user_id, event.reason)
             case control.FACTS_CHANGED:
                 self._process.directory.forget([event.user_id])
             case control.SETTINGS_CHANGED:
@@ -108,17 +110,49 @@ class GatewayEvents:
             case unknown:
                 logger.error("control event of unknown kind %r", unknown)
 
-    def _of_user(self, user_id: str) -> list[Any]:
+    def _of_user(self, user_id: str) -> "list[Connection]":
         return [connection for connection in self._process.connections() if connection.user_id == user_id]
+
+    # -- sessions that may have ended -----------------------------------------------------------------------------
+
+    def check_newcomer(self, connection: "Connection") -> None:
+        """A connection has opened: if its user's sessions were revoked while it authenticated, look again."""
+        if connection.user_id in self._doubted:
+            self._start_check([connection], self._doubted[connection.user_id])
+
+    def _doubt(self, user_id: str, reason: str) -> None:
+        """Some sessions of this user have ended. Which, the database says: one may have begun since, with a new
+        credential.
+        """
+        self._doubted[user_id] = reason
+        asyncio.get_running_loop().call_later(DOUBT_SECONDS, self._doubted.pop, user_id, None)
+        if connections := self._of_user(user_id):
+            self._start_check(connections, reason)
+
+    def _start_check(self, connections: "list[Connection]", reason: str) -> None:
+        task = asyncio.create_task(self._check_or_close(connections, reason))
+        self._checks.add(task)
+        task.add_done_callback(self._checks.discard)
+
+    async def _check_or_close(self, connections: "list[Connection]", reason: str) -> None:
+        """Whoever cannot be checked is closed: it may come back if it may."""
+        try:
+            await self._check(connections, reason)
+        except Exception:
+            logger.warning("sessions not checked; %d connections closed", len(connections), exc_info=True)
+            for connection in connections:
+                connection.close(CloseReason.REVOKED)
+
+    async def _check(self, connections: "list[Connection]", reason: str) -> None:
+        hashes = [connection.credential_hash for connection in connections]
+        live = await self._process.threads.run(lambda: list_live_credentials(hashes))
+        for connection in connections:
+            if connection.credential_hash not in live:
+                connection.close(CloseReason.SUSPENDED if "suspend" in reason else CloseReason.REVOKED)
 
     async def _check_everybody(self) -> None:
         """Control events may have been lost with the cache: ask the database whose session has ended."""
         self._process.directory.forget_all()
-        device_ids = [connection.device_id for connection in self._process.connections()]
-        for start in range(0, len(device_ids), CHUNK):
-            chunk = device_ids[start : start + CHUNK]
-            live = await self._process.threads.run(lambda chunk=chunk: list_live_devices(chunk))
-            for device_id in chunk:
-                connection = self._process.find(device_id)
-                if connection is not None and device_id not in live:
-                    connection.close(CloseReason.REVOKED)
+        connections = list(self._process.connections())
+        for start in range(0, len(connections), CHUNK):
+            await self._check(connections[start : start + CHUNK], "")

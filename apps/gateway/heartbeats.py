@@ -5,8 +5,8 @@ import logging
 from typing import TYPE_CHECKING
 
 from apps.connections.registry import Renewal, note_gateway, renew_connections
-from apps.protocol.limits import ANSWER_TIMEOUT_SECONDS, HEARTBEAT_TIMEOUT_SECONDS
 from apps.gateway.close_codes import CloseReason
+from apps.protocol.limits import ANSWER_TIMEOUT_SECONDS, HEARTBEAT_TIMEOUT_SECONDS
 from apps.valkey.pools import ValkeyError
 
 if TYPE_CHECKING:
@@ -42,7 +42,8 @@ class Heartbeats:
             try:
                 was_known = await note_gateway(self._server_id)
                 if not was_known or not known:
-                    # The registry was lost or could not be reached: write all of ours anew, and see which inboxes are behind.
+                    # The registry was lost or could not be reached: write all of ours anew, and see which inboxes are
+                    # behind.
                     self._beating = dict.fromkeys(self._everybody())
                 known = False
                 await self._renew()
@@ -53,7 +54,7 @@ class Heartbeats:
 
     async def _renew(self) -> None:
         while self._beating:
-            batch = [connection for connection in list(self._beating)[:BATCH]]
+            batch = list(self._beating)[:BATCH]
             renewals = [
                 Renewal(
                     user_id=connection.user_id,
@@ -75,7 +76,9 @@ class Heartbeats:
 
 
 class Silence:
-    """Closes connections that are silent for too long. Costs nothing for a connection but a place in two ordered dicts."""
+    """Closes connections that are silent for too long. Costs nothing for a connection but a place in two ordered
+    dicts.
+    """
 
     def __init__(self, now: "Callable[[], float]") -> None:
         self._now = now

@@ -1,6 +1,7 @@
 """Where one connection stands in its device's numbering. Pure: decides what may be written, in order and without a gap.
 
-States: draining (pages fill in what waited; pushes wait in a bounded buffer) and live (pushes are written as they come).
+States: draining (pages fill in what waited; pushes wait in a bounded buffer) and live (pushes are written as they
+come).
 """
 
 MAX_AHEAD = 512

@@ -1,4 +1,6 @@
-"""What is on its way to one client: a bounded queue, written by a task that lives only while there is something to write."""
+"""What is on its way to one client: a bounded queue, written by a task that lives only while there is something to
+write.
+"""
 
 import asyncio
 import logging
@@ -21,7 +23,9 @@ Send = Callable[[dict[str, Any]], Awaitable[None]]
 
 
 class Outgoing:
-    """The queue of one connection. ``on_written`` is called each time everything queued has been handed to the socket."""
+    """The queue of one connection. ``on_written`` is called each time everything queued has been handed to the
+    socket.
+    """
 
     __slots__ = ("_closing", "_ended", "_frames", "_on_written", "_send", "_size", "_task")
 

@@ -1,6 +1,7 @@
 """One gateway process: its parts, its tasks, and every connection it has."""
 
 import asyncio
+import contextlib
 import logging
 import secrets
 import time
@@ -9,7 +10,7 @@ from typing import Any
 
 from django.conf import settings
 
-from apps.connections import bus, control, registry
+from apps.connections import bus, registry
 from apps.gateway.close_codes import CloseReason
 from apps.gateway.connection import Connection
 from apps.gateway.database import DatabaseThreads
@@ -60,6 +61,8 @@ class GatewayProcess:
         )
         self._events = GatewayEvents(self)
         self._connections: dict[str, Connection] = {}
+        self._empty = asyncio.Event()
+        self._empty.set()
         self._ended: list[tuple[str, str, int]] = []
         self._ended_wake = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -106,9 +109,9 @@ class GatewayProcess:
             for connection in everybody[start : start + step]:
                 connection.close(CloseReason.RESTARTING)
             await asyncio.sleep(CLOSING_SECONDS / CLOSING_STEPS if len(everybody) > step else 0)
-        deadline = time.monotonic() + CLOSING_SECONDS
-        while self._connections and time.monotonic() < deadline:
-            await asyncio.sleep(0.02)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(CLOSING_SECONDS):
+                await self._empty.wait()
 
     def _own(self, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
         task = asyncio.create_task(work, name=name)
@@ -141,6 +144,7 @@ class GatewayProcess:
         older = self._connections.get(connection.device_id)
         # Pushes may come as soon as the registry has it, so it can be found before.
         self._connections[connection.device_id] = connection
+        self._empty.clear()
         registration = await registry.register_connection(connection.user_id, connection.device_id, self.server_id)
         if older is not None:
             older.close(CloseReason.REPLACED)
@@ -148,6 +152,7 @@ class GatewayProcess:
             await self._tell_older(registration, connection.device_id)
         self.silence.heartbeat(connection)
         self.sightings.note(connection.device_id)
+        self._events.check_newcomer(connection)
         return registration
 
     @staticmethod
@@ -161,6 +166,8 @@ class GatewayProcess:
         """A connection's socket is gone."""
         if self._connections.get(connection.device_id) is connection:
             del self._connections[connection.device_id]
+            if not self._connections:
+                self._empty.set()
         self.silence.forget(connection)
         self.sightings.note(connection.device_id)
         await connection.end()
@@ -193,7 +200,7 @@ _process: GatewayProcess | None = None
 
 def get_gateway_process() -> GatewayProcess:
     """This process's gateway, started at the first call: under daphne nobody else starts it."""
-    global _process  # noqa: PLW0603  (one a process, like the event loop it lives in)
+    global _process
     if _process is None:
         _process = GatewayProcess()
         _process.start()

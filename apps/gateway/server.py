@@ -50,6 +50,8 @@ def run_gateway(listener: socket.socket, application: str, log_level: str) -> No
         timeout_keep_alive=5,
         timeout_graceful_shutdown=GRACEFUL_SECONDS,
         server_header=False,
+        # Whoever connects from this machine could forge its address, and so escape every limit that counts addresses.
+        proxy_headers=False,
     )
     GatewayServer(config).run(sockets=[listener])
 

@@ -4,7 +4,7 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING
 
-from apps.connections.bus import pass_on
+from apps.connections.bus import send_ephemeral
 from apps.connections.registry import find_servers
 from apps.ingest.permissions import AccountDirectory
 from apps.protocol import server_frames
@@ -37,9 +37,7 @@ class TypingNotices:
     def _blocked(self, sender_id: str, receiver_id: str) -> bool:
         """Only facts that are at hand count: people who have written to each other are remembered."""
         sender, receiver = self._directory.find(sender_id), self._directory.find(receiver_id)
-        return (
-            sender is None or receiver is None or receiver_id in sender.blocks or sender_id in receiver.blocks
-        )
+        return sender is None or receiver is None or receiver_id in sender.blocks or sender_id in receiver.blocks
 
     async def run(self) -> None:
         """Pass on, for ever."""
@@ -52,6 +50,6 @@ class TypingNotices:
                 for ((sender_id, receiver_id), state), devices in zip(batch.items(), servers, strict=True):
                     frame = server_frames.typing(sender_id=sender_id, receiver_id=receiver_id, state=state)
                     for server_id, device_ids in devices.items():
-                        await pass_on(server_id, device_ids, frame)
-            except Exception as error:
-                logger.warning("%d typing notices lost: %s", len(batch), error)
+                        await send_ephemeral(server_id, device_ids, frame)
+            except Exception:
+                logger.warning("%d typing notices lost", len(batch), exc_info=True)

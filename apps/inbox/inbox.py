@@ -31,8 +31,8 @@ class RebuildLockLost(Exception):
 class Change:
     """One change to one device's inbox.
 
-    ``put`` adds a message (its id is ``member``; the frame is for the push only), ``receipt`` adds or replaces the receipt
-    with this coalescing key, ``remove`` takes a confirmed message out.
+    ``put`` adds a message (its id is ``member``; the frame is for the push only), ``receipt`` adds or replaces the
+    receipt with this coalescing key, ``remove`` takes a confirmed message out.
     """
 
     kind: Literal["put", "receipt", "remove"]
@@ -133,7 +133,9 @@ def list_missing(entries: Sequence[tuple[str, str, str]]) -> list[tuple[str, str
 
 
 def read_acknowledged_ms(user_id: str, device_id: str) -> int:
-    """Receipts from before this time (server's clock, ms) are known to have been written to the device's socket; 0: none."""
+    """Receipts from before this time (server's clock, ms) are known to have been written to the device's socket; 0:
+    none.
+    """
     return int(_client().hget(device_keys(user_id, device_id)[1], "acked_ms") or 0)
 
 
@@ -177,9 +179,7 @@ def write_rebuilt(user_id: str, device_id: str, token: str, entries: Sequence[Wa
     return _rebuild_step(user_id, device_id, token, "last", epoch, ())
 
 
-def _rebuild_step(
-    user_id: str, device_id: str, token: str, step: str, epoch: str, entries: Sequence[Waiting]
-) -> str:
+def _rebuild_step(user_id: str, device_id: str, token: str, step: str, epoch: str, entries: Sequence[Waiting]) -> str:
     arguments = [user_id, device_id, token, step, epoch]
     for entry in entries:
         arguments += ("m" if entry.kind == "message" else "r", entry.member, entry.frame)

@@ -1,4 +1,4 @@
-"""Every key of this package, with its type and how long it lives. The braces are literal: a user's hash tag on a cluster.
+"""Every key of this package, with its type and how long it lives. Braces are literal: a user's hash tag on a cluster.
 
 inbox:{user}:device          ZSET message id → counter; until confirmed
 inboxmeta:{user}:device      HASH epoch, counter, acked_ms, looked_ms; lives with the device

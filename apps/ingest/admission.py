@@ -22,7 +22,8 @@ BURST_FACTOR = 5
 class Candidate:
     """A message that asks for admission, with the id and time it gets if it is new.
 
-    Without a message id it is only looked up: it may not be sent now, but a retry of one that was sent is still answered.
+    Without a message id it is only looked up: it may not be sent now, but a retry of one that was sent is still
+    answered.
     """
 
     user_id: str
@@ -48,7 +49,9 @@ class Done:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """What became of a candidate. For ``pending`` and ``done``: the id and time that stand; ``sequence`` for ``done`` only."""
+    """What became of a candidate. For ``pending`` and ``done``: the id and time that stand; ``sequence`` for ``done``
+    only.
+    """
 
     outcome: Literal["new", "pending", "done", "conflict", "limited"]
     message_id: str = ""

@@ -1,4 +1,6 @@
-"""Group commit: while one batch becomes durable, the next gathers. No timers: one message waits for nobody when idle."""
+"""Group commit: while one batch becomes durable, the next gathers. No timers: one message waits for nobody when
+idle.
+"""
 
 import asyncio
 import logging
@@ -169,7 +171,9 @@ class IngestBatcher:
     # -- the log --------------------------------------------------------------------------------------------------
 
     async def _append(self, entries: Sequence[Entry], messages: Sequence[MessageSubmission]) -> tuple[list[int], bool]:
-        """Append, again and again with the same ids until it is durable. Returns the sequences, and whether once sufficed."""
+        """Append, again and again with the same ids until it is durable. Returns the sequences, and whether once
+        sufficed.
+        """
         try:
             return await self._appender.append(entries), True
         except LogUnavailable as error:

@@ -1,4 +1,4 @@
-"""Every key of this package, with its type and how long it lives. The braces are literal: a user's hash tag on a cluster.
+"""Every key of this package, with its type and how long it lives. Braces are literal: a user's hash tag on a cluster.
 
 dedup:{user}:device:client_id  STRING "state message_id timestamp_ms sequence digest", state p(ending) or d(one); 7 days
 rate:{user}                    LIST times in ms of the last accepted messages; 60 s

@@ -26,15 +26,20 @@ class AccountDirectory:
     def __init__(self, run_in_thread: RunInThread) -> None:
         self._run_in_thread = run_in_thread
         self._known: dict[str, AccountFacts] = {}
+        self._loading: dict[object, set[str]] = {}
 
     def forget(self, user_ids: Iterable[str]) -> None:
-        """Drop what is remembered of these accounts."""
+        """Drop what is remembered of these accounts, and what is being loaded: it may be older than the change."""
         for user_id in user_ids:
             self._known.pop(user_id, None)
+            for loading in self._loading.values():
+                loading.discard(user_id)
 
     def forget_all(self) -> None:
         """Drop everything: some changes may have been missed."""
         self._known.clear()
+        for loading in self._loading.values():
+            loading.clear()
 
     def find(self, user_id: str) -> AccountFacts | None:
         """What is remembered of an account."""
@@ -46,23 +51,37 @@ class AccountDirectory:
 
     async def learn_from_cache(self, user_ids: Sequence[str]) -> None:
         """Look these up in Valkey; whom it does not have stays unknown. Raises ValkeyError."""
-        texts = await async_client(settings.INBOX_REDIS_URL).mget([FACTS_KEY.format(user_id=one) for one in user_ids])
-        self._remember(
-            {user_id: decode_facts(text) for user_id, text in zip(user_ids, texts, strict=True) if text is not None}
-        )
+        await self._learn(user_ids, _read_cached)
 
     async def learn_from_database(self, user_ids: Sequence[str]) -> None:
         """Look these up in the users' database, off the event loop. Raises what the database or Valkey raises."""
-        self._remember(await self._run_in_thread(lambda: cache_facts(user_ids)))
+        await self._learn(user_ids, lambda ids: self._run_in_thread(lambda: cache_facts(ids)))
+
+    async def _learn(
+        self, user_ids: Sequence[str], load: Callable[[Sequence[str]], Awaitable[dict[str, AccountFacts]]]
+    ) -> None:
+        key, loading = object(), set(user_ids)
+        self._loading[key] = loading
+        try:
+            facts = await load(user_ids)
+        finally:
+            del self._loading[key]
+        self._remember({user_id: each for user_id, each in facts.items() if user_id in loading})
 
     def _remember(self, facts: dict[str, AccountFacts]) -> None:
         if len(self._known) + len(facts) > MAX_REMEMBERED:
             self._known.clear()
-        # An account that does not exist may be made at any moment, and ids are cheap to invent: never remembered for long.
+        # An account that does not exist may be made at any moment, and ids are cheap to invent: never remembered for
+        # long.
         self._known.update(facts)
         missing = [user_id for user_id, each in facts.items() if not each.exists]
         if missing:
             asyncio.get_running_loop().call_later(5.0, self.forget, missing)
+
+
+async def _read_cached(user_ids: Sequence[str]) -> dict[str, AccountFacts]:
+    texts = await async_client(settings.INBOX_REDIS_URL).mget([FACTS_KEY.format(user_id=one) for one in user_ids])
+    return {user_id: decode_facts(text) for user_id, text in zip(user_ids, texts, strict=True) if text is not None}
 
 
 def check_may_send(sender_id: str, frame: SendMessage, directory: AccountDirectory) -> FrameError | None:

@@ -1,4 +1,6 @@
-"""Message ids that sort by time: 41 bits of ms since 2024, 10 bits of worker, 12 bits of counter (Twitter's Snowflake)."""
+"""Message ids that sort by time: 41 bits of ms since 2024, 10 bits of worker, 12 bits of counter (Twitter's
+Snowflake).
+"""
 
 from collections.abc import Callable
 

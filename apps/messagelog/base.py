@@ -72,7 +72,9 @@ class LogAppender(Protocol):
         """Append a batch; returns the sequences, in order, once all are durable. Raises LogUnavailable."""
 
     async def wait_until_available(self) -> None:
-        """Return when the log answers again, so that an unsettled batch is not sent into a silent server again and again."""
+        """Return when the log answers again, so that an unsettled batch is not sent into a silent server again and
+        again.
+        """
 
 
 class LogReader(Protocol):
@@ -81,8 +83,8 @@ class LogReader(Protocol):
     def poll(self, limit: int, wait_ms: int) -> list[LogRecord]:
         """At most ``limit`` records after those already polled, in order within a partition; [] after ``wait_ms``.
 
-        Takes the group's lease first, waiting for it at most ``wait_ms``. Raises LogUnavailable or LeaseLost; after either,
-        reading goes on from the committed positions.
+        Takes the group's lease first, waiting for it at most ``wait_ms``. Raises LogUnavailable or LeaseLost; after
+        either, reading goes on from the committed positions.
         """
 
     def commit(self, records: Sequence[LogRecord]) -> None:
@@ -99,7 +101,9 @@ class MessageLog(Protocol):
         """The running loop's appender."""
 
     def reader(self, group: str, reader_id: str) -> LogReader:
-        """A reader of a consumer group, which starts at the group's committed positions (at first: the oldest record)."""
+        """A reader of a consumer group, which starts at the group's committed positions (at first: the oldest
+        record).
+        """
 
     def bury(self, record: LogRecord, reason: str) -> None:
         """Put a record that cannot be processed on the dead-letter stream. Raises LogUnavailable."""

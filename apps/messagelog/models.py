@@ -4,7 +4,9 @@ from django.db import models
 
 
 class LogGeneration(models.Model):
-    """The highest generation that a log of this site has had: sequences never repeat, whatever log is put in its place."""
+    """The highest generation that a log of this site has had: sequences never repeat, whatever log is put in its
+    place.
+    """
 
     generation = models.PositiveIntegerField()
 

@@ -1,7 +1,10 @@
-"""The log on Valkey Streams, in a Valkey of its own: one stream a partition, dense positions, one active reader a group.
+"""The log on Valkey Streams, in a Valkey of its own: one stream a partition, dense positions, one active reader a
+group.
 
-``XADD key 0-*`` numbers entries 0-1, 0-2 …: the position. A record is durable when its reply comes, for Valkey writes replies
-after the fsync of the same event-loop turn. Only one reader of a group is active (a lease with takeover); scale past that with Kafka.
+``XADD key 0-*`` numbers entries 0-1, 0-2 …: the position. A record is durable when its reply comes, for Valkey writes
+replies
+after the fsync of the same event-loop turn. Only one reader of a group is active (a lease with takeover); scale past
+that with Kafka.
 """
 
 from typing import Any
@@ -120,4 +123,3 @@ class ValkeyStreamsMessageLog:
 
 def _position(entries: list[Any]) -> int:
     return int(entries[0][0].partition("-")[2]) if entries else 0
-

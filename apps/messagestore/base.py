@@ -20,8 +20,8 @@ class StoreUnavailable(Exception):
 class NewMessage:
     """A row to insert if its id and its (sender, device, client id) are absent.
 
-    ``pending_devices`` are the devices that must confirm; ``refusal`` is an error code where the message is withdrawn at once
-    (then it has no content). ``sequence`` is the position of this record.
+    ``pending_devices`` are the devices that must confirm; ``refusal`` is an error code where the message is withdrawn
+    at once (then it has no content). ``sequence`` is the position of this record.
     """
 
     message_id: str
@@ -118,8 +118,8 @@ class MessageStore(Protocol):
     def insert_absent(self, messages: Sequence[NewMessage], now_ms: int) -> dict[str, Standing]:
         """Insert what is absent by id and by (sender, device, client id).
 
-        Returns {} where every row was new; else how the rows stand now, keyed by the given message id: a row with the given
-        id and sequence is this record's own (new, or a replay of it), any other stood before and is what counts.
+        Returns {} where every row was new; else how the rows stand now, keyed by the given message id: a row with the
+        given id and sequence is this record's own (new, or a replay of it), any other stood before and is what counts.
         """
 
     def list_standings(self, message_ids: Sequence[str]) -> dict[str, Standing]:
@@ -132,13 +132,17 @@ class MessageStore(Protocol):
         """Take devices off, settle, and strip at once what nobody waits for or keeps."""
 
     def raise_pointers(self, pointers: Sequence[Pointer]) -> list[Pointer]:
-        """Raise read pointers, at most one for a reader and conversation; a lower one changes nothing. Returns how they stand."""
+        """Raise read pointers, at most one for a reader and conversation; a lower one changes nothing. Returns how
+        they stand.
+        """
 
     def list_bodies(self, message_ids: Sequence[str]) -> dict[str, Body]:
         """Messages that still have content and are not past their time, by id."""
 
     def adopt_undelivered(self, user_id: str, device_id: str, now_ms: int) -> int:
-        """Make a device wait for all of its user's messages that no device has confirmed. Returns how many are new to it."""
+        """Make a device wait for all of its user's messages that no device has confirmed. Returns how many are new to
+        it.
+        """
 
     def list_pending(self, user_id: str, device_id: str, now_ms: int) -> list[tuple[str, str, int, int]]:
         """What a device must still confirm: (message id, conversation id, sequence, timestamp) in no special order."""
@@ -150,7 +154,9 @@ class MessageStore(Protocol):
         """Read pointers of a user, and of others in conversations with that user, raised since a time."""
 
     def release_device(self, user_id: str, device_id: str, now_ms: int) -> int:
-        """Stop waiting for a device that is gone; what only it was to confirm stays undelivered. Returns the rows changed."""
+        """Stop waiting for a device that is gone; what only it was to confirm stays undelivered. Returns the rows
+        changed.
+        """
 
     def list_pending_page(self, after_id: str, limit: int, before_ms: int) -> list[Standing]:
         """Messages older than a time that a device must confirm or nobody has, by id, for the slow sweep."""

@@ -9,8 +9,8 @@ from django.db.models import Q
 class Message(models.Model):
     """One message: content until nobody needs it, then the bare facts for 7 days more.
 
-    Times are ms since the Unix epoch. ``pending_devices`` and ``history_for`` are ids, each followed by a space, so that one
-    conditional UPDATE can take one out. ``receiver_id`` or ``group_id`` is empty.
+    Times are ms since the Unix epoch. ``pending_devices`` and ``history_for`` are ids, each followed by a space, so
+    that one conditional UPDATE can take one out. ``receiver_id`` or ``group_id`` is empty.
     """
 
     id = models.CharField(primary_key=True, max_length=20)
@@ -48,7 +48,9 @@ class Message(models.Model):
             models.Index(fields=["conversation_id", "-sequence"], name="message_conversation"),
             models.Index(fields=["receiver_id"], name="message_to_receive", condition=~Q(pending_devices="")),
             models.Index(fields=["sender_id"], name="message_own_copies", condition=~Q(pending_devices="")),
-            models.Index(fields=["receiver_id", "timestamp_ms"], name="message_undelivered", condition=Q(undelivered=True)),
+            models.Index(
+                fields=["receiver_id", "timestamp_ms"], name="message_undelivered", condition=Q(undelivered=True)
+            ),
             models.Index(fields=["sender_id", "settled_at_ms"], name="message_settled"),
             models.Index(fields=["expires_at_ms"], name="message_expiry"),
         ]

@@ -27,8 +27,8 @@ CHUNK = 500
 """Ids in one IN list."""
 
 _STANDING = (
-    "id, sender_id, sender_device, client_id, digest, receiver_id, conversation_id, sequence, timestamp_ms, undelivered,"
-    " pending_devices, repeated, settled_at_ms, refusal"
+    "id, sender_id, sender_device, client_id, digest, receiver_id, conversation_id, sequence, timestamp_ms,"
+    " undelivered, pending_devices, repeated, settled_at_ms, refusal"
 )
 _BODY = (
     "id, sender_id, receiver_id, group_id, content, envelope, media, reply_to, timestamp_ms, sequence, conversation_id,"
@@ -36,8 +36,8 @@ _BODY = (
 )
 _POINTER = "conversation_id, reader_id, peer_id, message_id, sequence, read_at_ms"
 _INSERT = (
-    "INSERT INTO message (id, sender_id, sender_device, client_id, digest, receiver_id, group_id, conversation_id, sequence,"
-    " content, envelope, media, reply_to, timestamp_ms, sent_at_ms, stored_at_ms, undelivered, pending_devices,"
+    "INSERT INTO message (id, sender_id, sender_device, client_id, digest, receiver_id, group_id, conversation_id,"
+    " sequence, content, envelope, media, reply_to, timestamp_ms, sent_at_ms, stored_at_ms, undelivered, pending_devices,"
     " confirmations, history_for, repeated, settled_at_ms, refusal, stripped_at_ms, expires_at_ms)"
     " VALUES (%s, %s, %s, %s, %s, %s, '', %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, '', %s, %s, %s, %s, %s, %s)"
     " ON CONFLICT DO NOTHING"
@@ -132,9 +132,7 @@ class OrmMessageStore:
                 ],
             )
         select = f"SELECT {_POINTER} FROM read_pointer WHERE conversation_id = %s AND reader_id = %s"
-        return [
-            _to_pointer(row) for one in pointers for row in _rows(select, [one.conversation_id, one.reader_id])
-        ]
+        return [_to_pointer(row) for one in pointers for row in _rows(select, [one.conversation_id, one.reader_id])]
 
     def list_bodies(self, message_ids: Sequence[str]) -> dict[str, Body]:
         """See MessageStore."""
@@ -168,7 +166,8 @@ class OrmMessageStore:
     def list_settled_since(self, sender_id: str, since_ms: int) -> list[Standing]:
         """See MessageStore."""
         rows = _rows(
-            f"SELECT {_STANDING} FROM message WHERE sender_id = %s AND settled_at_ms >= %s ORDER BY settled_at_ms, sequence",
+            f"SELECT {_STANDING} FROM message WHERE sender_id = %s AND settled_at_ms >= %s"
+            " ORDER BY settled_at_ms, sequence",
             [sender_id, since_ms],
         )
         return [_to_standing(row) for row in rows]
@@ -192,8 +191,8 @@ class OrmMessageStore:
                 [(f"{device_id} ", message_id) for message_id in pending],
             )
             cursor.executemany(
-                "UPDATE message SET content = NULL, envelope = NULL, media = NULL, reply_to = NULL, stripped_at_ms = %s,"
-                " expires_at_ms = %s WHERE id = %s AND pending_devices = '' AND history_for = '' AND NOT undelivered"
+                "UPDATE message SET content = NULL, envelope = NULL, media = NULL, reply_to = NULL,"
+                " stripped_at_ms = %s, expires_at_ms = %s WHERE id = %s AND pending_devices = '' AND history_for = '' AND NOT undelivered"
                 " AND stripped_at_ms IS NULL",
                 [(now_ms, now_ms + TRACE_KEPT_MS, message_id) for message_id in pending],
             )

@@ -55,7 +55,7 @@ class SitePlan:
 def list_parts(plan: SitePlan, servers: Sequence[EmbeddedValkey]) -> list[Part]:
     """List the processes of the site, the embedded servers first."""
     manage = [sys.executable, str(settings.BASE_DIR / "manage.py")]
-    celery = [sys.executable, "-m", "celery", "-A", "chatsite"]
+    celery = [sys.executable, "-m", "celery", "--quiet", "-A", "chatsite"]
     parts = [
         Part(name=server.name, command=server.command(), stop_rank=SERVER_RANK, stop_seconds=SERVER_STOP_SECONDS)
         for server in servers
@@ -163,7 +163,7 @@ class SiteDirector:
             self._console.say(f"still waiting for {missing}")
 
     def _look_after_worker(self, parts: PartsSupervisor, now: float) -> None:
-        """Kill a Celery worker that is alive but runs nothing (celery issues 8030, 10205), and beat, which asks it to."""
+        """Kill a Celery worker that is alive but runs nothing (celery issues 8030, 10205), and beat, which asks it."""
         if _worker_gives_sign():
             self._worker_seen_at = now
         # A canary that is seen may be as old as it can get.

@@ -57,7 +57,7 @@ class Director(Protocol):
         """Hear that a part ended by itself; it will be started again."""
 
 
-class PartsSupervisor(Supervisor):  # type: ignore[misc]  # the library has no types
+class PartsSupervisor(Supervisor):
     """Runs `parts` until a signal or `stop`; nothing is started until somebody calls `start`."""
 
     def __init__(self, parts: Sequence[Part], *, folder: Path, console: Console, director: Director) -> None:
@@ -123,7 +123,7 @@ class PartsSupervisor(Supervisor):  # type: ignore[misc]  # the library has no t
             self._director.part_ended(self, name)
 
 
-class _Options(ServerOptions):  # type: ignore[misc]  # the library has no types
+class _Options(ServerOptions):
     """Supervisor's options, with children that are tied to this process and a loop that turns often."""
 
     # The library's command-line entry would set these: no reload has happened yet, and run until stopped.
@@ -141,7 +141,7 @@ class _Options(ServerOptions):  # type: ignore[misc]  # the library has no types
         die_with_parent(self._pid)
 
 
-class _PromptPoller(poller.Poller):  # type: ignore[misc]  # the library has no types
+class _PromptPoller(poller.Poller):
     def poll(self, timeout: float) -> object:
         return super().poll(min(timeout, LONGEST_WAIT_SECONDS))
 

@@ -24,4 +24,8 @@ async def readyz(request: HttpRequest) -> JsonResponse:
     parts = await monitor.check_parts()
     ready = all(part.ok for part in parts.values())
     status = HTTPStatus.OK if ready else HTTPStatus.SERVICE_UNAVAILABLE
-    return JsonResponse({"ready": ready, "parts": {name: asdict(part) for name, part in parts.items()}}, status=status)
+    body = {"ready": ready, "parts": {name: asdict(part) for name, part in parts.items()}}
+    response = JsonResponse(body, status=status)
+    # Django would log each 503 as an error of its own; here it is an answer like any other.
+    response._has_been_logged = True  # type: ignore[attr-defined]
+    return response

@@ -202,6 +202,11 @@ def _optional_object(fields: _Fields, name: str) -> dict[str, Any] | None:
         return None
     if not isinstance(value, dict) or not value:
         raise _invalid(name, "an object that is not empty")
+    try:
+        # Deeper than it may stand in a record: orjson reads more levels than it writes.
+        orjson.dumps([[[value]]])
+    except TypeError as error:
+        raise _invalid(name, "an object of fewer than 250 levels") from error
     return value
 
 

@@ -65,6 +65,7 @@ class ConversationRead:
     timestamp_ms: int
 
 
+_Notice = MessageRetried | DeliveryConfirmed | ConversationRead
 Record = MessageSubmitted | MessageRetried | DeliveryConfirmed | ConversationRead
 
 
@@ -115,7 +116,7 @@ def decode_record(payload: str | bytes) -> Record:
         case ["m", *rest] if len(rest) == 13:
             return _message_submitted(rest)
         case ["q", str(message_id), str(sender_id), str(device_id)]:
-            record: Record = MessageRetried(message_id=message_id, sender_id=sender_id, sender_device=device_id)
+            record: _Notice = MessageRetried(message_id=message_id, sender_id=sender_id, sender_device=device_id)
         case ["d", str(user_id), str(device_id), list(message_ids), int(timestamp_ms)]:
             record = DeliveryConfirmed(
                 user_id=user_id, device_id=device_id, message_ids=tuple(message_ids), timestamp_ms=timestamp_ms
@@ -131,7 +132,19 @@ def decode_record(payload: str | bytes) -> Record:
 
 
 def _message_submitted(rest: list[Any]) -> MessageSubmitted:
-    record = MessageSubmitted(
+    message_id, sender_id, device_id, client_id, digest, receiver_id, group_id, *_, timestamp_ms, sent_at_ms = rest
+    texts, times = (device_id, client_id, digest), (timestamp_ms, sent_at_ms)
+    if not (
+        ids.is_message_id(message_id)
+        and ids.is_user_id(sender_id)
+        and all(isinstance(text, str) for text in texts)
+        and (receiver_id is None or ids.is_user_id(receiver_id))
+        and (group_id is None or ids.is_group_id(group_id))
+        and (receiver_id is None) != (group_id is None)
+        and all(isinstance(time, int) for time in times)
+    ):
+        raise BrokenRecord("a field of a message record has the wrong form")
+    return MessageSubmitted(
         message_id=rest[0],
         sender_id=rest[1],
         sender_device=rest[2],
@@ -146,23 +159,9 @@ def _message_submitted(rest: list[Any]) -> MessageSubmitted:
         timestamp_ms=rest[11],
         sent_at_ms=rest[12],
     )
-    if not (
-        ids.is_message_id(record.message_id)
-        and ids.is_user_id(record.sender_id)
-        and isinstance(record.sender_device, str)
-        and isinstance(record.client_id, str)
-        and isinstance(record.digest, str)
-        and (record.receiver_id is None or ids.is_user_id(record.receiver_id))
-        and (record.group_id is None or ids.is_group_id(record.group_id))
-        and (record.receiver_id is None) != (record.group_id is None)
-        and isinstance(record.timestamp_ms, int)
-        and isinstance(record.sent_at_ms, int)
-    ):
-        raise BrokenRecord("a field of a message record has the wrong form")
-    return record
 
 
-def _check_ids(record: MessageRetried | DeliveryConfirmed | ConversationRead) -> None:
+def _check_ids(record: _Notice) -> None:
     match record:
         case MessageRetried():
             fine = ids.is_message_id(record.message_id) and ids.is_user_id(record.sender_id)

@@ -74,16 +74,14 @@ def incoming_message(
         "timestamp": timestamp_ms,
         "sequence": sequence,
     }
-    for name, value in (
-        ("group_id", group_id),
-        ("receiver_id", receiver_id),
-        ("reply_to", reply_to),
-        ("media", media),
-        ("envelope", envelope),
-    ):
-        if value is not None:
-            frame[name] = value
-    return _text(frame)
+    optional = {
+        "group_id": group_id,
+        "receiver_id": receiver_id,
+        "reply_to": reply_to,
+        "media": media,
+        "envelope": envelope,
+    }
+    return _text(frame | {name: value for name, value in optional.items() if value is not None})
 
 
 def message_delivered(*, message_id: str, timestamp_ms: int, client_id: ClientMessageId | None = None) -> str:
@@ -114,14 +112,12 @@ def settings_changed() -> str:
 def error(frame_error: FrameError) -> str:
     """Why a frame was not taken."""
     frame: dict[str, Any] = {"action": "error", "code": frame_error.code.value, "message": frame_error.message}
-    for name, value in (
-        ("field", frame_error.field),
-        ("message_id_by_client", frame_error.message_id_by_client),
-        ("retry_after_ms", frame_error.retry_after_ms),
-    ):
-        if value is not None:
-            frame[name] = value
-    return _text(frame)
+    optional = {
+        "field": frame_error.field,
+        "message_id_by_client": frame_error.message_id_by_client,
+        "retry_after_ms": frame_error.retry_after_ms,
+    }
+    return _text(frame | {name: value for name, value in optional.items() if value is not None})
 
 
 def late_error(*, code: str, message: str, message_id: str, client_id: ClientMessageId | None) -> str:

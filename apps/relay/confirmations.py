@@ -19,7 +19,8 @@ def settle_confirmations(
 ) -> list[Change]:
     """Store what was confirmed. Returns the removals from inboxes and the ✓✓ for the senders' devices.
 
-    Unknown and foreign ids are ignored. A confirmation that was counted before says ✓✓ again: the first time may have been lost.
+    Unknown and foreign ids are ignored. A confirmation that was counted before says ✓✓ again: the first time may have
+    been lost.
     """
     confirmations: list[Confirmation] = []
     changes: list[Change] = []
@@ -40,10 +41,8 @@ def settle_confirmations(
                         at_ms=now_ms,
                     )
                 )
-            changes.append(
-                Change(kind="remove", user_id=record.user_id, device_id=record.device_id, member=message_id)
-            )
-            if by_receiver and (standing.undelivered or not waited_for):
+            changes.append(Change(kind="remove", user_id=record.user_id, device_id=record.device_id, member=message_id))
+            if by_receiver and not standing.refusal and (standing.undelivered or not waited_for):
                 changes += _tell_delivered(standing, people, now_ms)
     store.confirm(confirmations)
     return changes

@@ -17,7 +17,8 @@ def settle_messages(
     now_ms: int,
     refusal: str = "",
 ) -> list[Change]:
-    """Store (sequence, record) pairs; with a ``refusal`` (error code) withdraw them all. Returns the inbox changes that follow.
+    """Store (sequence, record) pairs; with a ``refusal`` (error code) withdraw them all. Returns the inbox changes
+    that follow.
 
     The first position of an id is its sequence: whoever sent a second one is told again what stands.
     """
@@ -73,7 +74,9 @@ def _waited_for(sender_id: str, sender_device: str, receiver_id: str, people: Pe
 
 
 def _announce(message: NewMessage, standing: Standing | None, people: People, now_ms: int) -> list[Change]:
-    """Entries for the devices still to confirm; or, of a message refused here, the late error for the sender's devices."""
+    """Entries for the devices still to confirm; or, of a message refused here, the late error for the sender's
+    devices.
+    """
     if message.refusal if standing is None else standing.refusal:
         refused = standing or _refused_now(message, now_ms)
         return [

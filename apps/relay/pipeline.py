@@ -1,4 +1,6 @@
-"""One batch of the log takes effect: store, then inboxes, then pushes. Every step may be repeated with no further effect."""
+"""One batch of the log takes effect: store, then inboxes, then pushes. Every step may be repeated with no further
+effect.
+"""
 
 import time
 from collections.abc import Iterable, Sequence
@@ -58,7 +60,8 @@ def decode_batch(records: Iterable[LogRecord]) -> DecodedBatch:
 
 
 class RelayPipeline:
-    """Applies batches. Its methods raise StoreUnavailable, ValkeyError or a database error: then nothing may be committed, and
+    """Applies batches. Its methods raise StoreUnavailable, ValkeyError or a database error: then nothing may be
+    committed, and
     the batch is processed again."""
 
     def __init__(self, store: MessageStore, bus: BusSender) -> None:
@@ -71,7 +74,8 @@ class RelayPipeline:
         now_ms = int(time.time() * 1000)
         changes: list[Change] = []
         with self._store.batch():
-            # What a batch confirms was stored by an earlier one, save in a replay after the store was lost: hence messages first.
+            # What a batch confirms was stored by an earlier one, save in a replay after the store was lost: hence
+            # messages first.
             named = self._store.list_standings(_named_ids(batch))
             people = _load_people(batch, [user for one in named.values() for user in (one.sender_id, one.receiver_id)])
             changes += settle_messages(self._store, batch.messages, people, now_ms)

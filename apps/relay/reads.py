@@ -1,4 +1,6 @@
-"""Read marks: pointers that only rise; the sender is told, if the reader lets others see it, and the reader's other devices."""
+"""Read marks: pointers that only rise; the sender is told, if the reader lets others see it, and the reader's other
+devices.
+"""
 
 from collections.abc import Mapping, Sequence
 

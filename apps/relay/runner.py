@@ -1,4 +1,6 @@
-"""The relay process: poll, process, commit; a fault of a dependency waits, a fault of a record goes to the dead letters."""
+"""The relay process: poll, process, commit; a fault of a dependency waits, a fault of a record goes to the dead
+letters.
+"""
 
 import logging
 import secrets
@@ -98,7 +100,7 @@ class RelayRunner:
                 return
             except (*DEPENDENCY_DOWN, LogUnavailable):
                 raise
-            except Exception as again:
+            except Exception as again:  # noqa: BLE001  (whatever it is, the record is at fault)
                 error = again
         self._bury(record, repr(error))
         self._tell_failed(record)

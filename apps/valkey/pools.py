@@ -3,7 +3,7 @@
 import asyncio
 import os
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import Any
 from weakref import WeakKeyDictionary
 
 import redis
@@ -11,9 +11,9 @@ import redis.asyncio
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-if TYPE_CHECKING:
-    SyncValkey = redis.Redis
-    AsyncValkey = redis.asyncio.Redis
+# redis-py's types say "bytes or str" of every answer; these clients decode, so the answers are str.
+SyncValkey = Any
+AsyncValkey = Any
 
 ValkeyError = redis.RedisError
 """What every client of this package raises when a server is down, slow or refuses."""
@@ -21,9 +21,7 @@ ValkeyError = redis.RedisError
 CONNECT_TIMEOUT_SECONDS = 2.0
 ANSWER_TIMEOUT_SECONDS = 5.0
 
-_async_clients: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[tuple[str, float], "AsyncValkey"]] = (
-    WeakKeyDictionary()
-)
+_async_clients: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[tuple[str, float], AsyncValkey]] = WeakKeyDictionary()
 
 
 def server_url(url: str) -> str:
@@ -31,7 +29,7 @@ def server_url(url: str) -> str:
     return url.replace("valkey+unix://", "unix://", 1).replace("valkey://", "redis://", 1)
 
 
-def sync_client(url: str) -> "SyncValkey":
+def sync_client(url: str) -> SyncValkey:
     """The process's client of the server at ``url``; its scripts and commands never retry by themselves.
 
     A command that got no answer may have run: whoever calls decides whether it may be repeated.
@@ -40,7 +38,7 @@ def sync_client(url: str) -> "SyncValkey":
 
 
 @lru_cache(maxsize=32)
-def _sync_client(url: str, pid: int) -> "SyncValkey":
+def _sync_client(url: str, pid: int) -> SyncValkey:
     return redis.Redis.from_url(
         url,
         decode_responses=True,
@@ -50,7 +48,7 @@ def _sync_client(url: str, pid: int) -> "SyncValkey":
     )
 
 
-def async_client(url: str, *, answer_timeout: float = ANSWER_TIMEOUT_SECONDS) -> "AsyncValkey":
+def async_client(url: str, *, answer_timeout: float = ANSWER_TIMEOUT_SECONDS) -> AsyncValkey:
     """The running loop's client of the server at ``url``; ``answer_timeout`` in seconds.
 
     Blocking reads need a client whose timeout is longer than their BLOCK time.

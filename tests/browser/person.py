@@ -7,7 +7,7 @@ from playwright.sync_api import BrowserContext, Locator, Page, expect
 
 PASSWORD = "correct-horse-9"
 CONNECT_TIMEOUT_MS = 20_000
-ARRIVAL_TIMEOUT_MS = 15_000
+ARRIVAL_TIMEOUT_MS = 20_000
 
 
 class Person:

@@ -5,6 +5,8 @@ from playwright.sync_api import expect
 from tests.browser.conftest import PersonMaker
 from tests.browser.network import Network
 from tests.browser.person import CONNECT_TIMEOUT_MS
+from tests.client.processes import Role
+from tests.client.server import Server
 
 
 def test_what_is_written_while_the_network_is_cut_goes_out_when_it_is_back(
@@ -50,6 +52,27 @@ def test_what_was_written_offline_outlives_the_window(make_person: PersonMaker, 
     ada.open_app()
     bob.conversation_with(ada).click()
     bob.see_messages("one", "two", "three")
+
+
+def test_a_chat_server_killed_while_people_write_loses_and_doubles_nothing(
+    make_person: PersonMaker, chat_server: Server
+) -> None:
+    ada, bob = make_person("Ada"), make_person("Bob")
+    ada.register()
+    bob.register()
+    ada.find(bob)
+    ada.write("hello")
+    bob.conversation_with(ada).click()
+    bob.see_messages("hello")
+    texts = [f"number {index:02}" for index in range(20)]
+    for half in (texts[:10], texts[10:]):
+        ada.write(*half[:5])
+        chat_server.processes.kill(Role.GATEWAY)
+        ada.write(*half[5:])
+        ada.see_message_state(half[-1], "read")
+    for person in (ada, bob):
+        person.wait_connected()
+        person.see_messages("hello", *texts)
 
 
 def test_a_second_window_takes_over_and_the_first_can_take_back(make_person: PersonMaker) -> None:

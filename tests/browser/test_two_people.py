@@ -1,6 +1,6 @@
 """Two people, two browser profiles: writing, ticks, and coming back."""
 
-from playwright.sync_api import expect
+from playwright.sync_api import Route, expect
 
 from tests.browser.conftest import PHONE, PersonMaker
 from tests.browser.person import Person
@@ -109,7 +109,7 @@ def test_a_strict_content_security_policy_breaks_nothing(make_person: PersonMake
     refused: list[str] = []
     ada.page.on("console", lambda message: refused.append(message.text) if message.type == "error" else None)
 
-    def add_policy(route) -> None:  # type: ignore[no-untyped-def]
+    def add_policy(route: Route) -> None:
         response = route.fetch(max_redirects=0)
         policy = "default-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'"
         route.fulfill(response=response, headers=response.headers | {"content-security-policy": policy})

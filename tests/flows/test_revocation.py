@@ -54,7 +54,7 @@ async def test_a_suspended_user_is_closed_and_kept_out(server: Server, accounts:
     [bob] = accounts.take(1)
     async with ChatClient(server.url, ann.account) as a, ChatClient(server.url, bob) as b:
         closing = asyncio.create_task(a.wait_closed(PROMISED_SECONDS + 5))
-        await asyncio.to_thread(server.manage, "suspend", ann.username, "--yes")
+        await asyncio.to_thread(server.manage, "suspend", ann.username)
         assert (await closing).code == 4403
         message = b.send(ann.user_id, "are you there?")
         await b.wait_for(lambda: bool(message.errors), "the refusal")

@@ -243,3 +243,23 @@ test("older messages come page by page, without gap or repetition", async () => 
     Array.from({ length: 450 }, (_, index) => index + 1),
   );
 });
+
+test("a change of a message above the loaded page leaves no gap on screen", async () => {
+  await write("early");
+  await apply(received("early", 1), ...Array.from({ length: 300 }, (_, index) => incoming(index + 2)));
+  await notebook.openChat(PEER);
+  await apply(delivered(1));
+  assert.equal(state.chat.messages.length, 200);
+  await notebook.loadOlder();
+  assert.equal(state.chat.messages.length, 301);
+  assert.equal(shown()[0], "early delivered");
+});
+
+test("of two chats opened at once the last one is shown", async () => {
+  const OTHER = "usr-cccccccccccc";
+  await apply(incoming(1), incoming(2, { sender_id: OTHER }));
+  await Promise.all([notebook.openChat(OTHER), notebook.openChat(PEER)]);
+  assert.deepEqual(shown(), ["text 1"]);
+  await Promise.all([notebook.openChat(OTHER), notebook.closeChat()]);
+  assert.equal(state.chat, null);
+});

@@ -15,7 +15,7 @@ from apps.accounts.services.devices import (
 )
 from apps.accounts.services.passwords import change_password
 from apps.accounts.services.profiles import update_profile, update_settings
-from apps.accounts.services.registration import NewAccount, register_in_bulk, register_user
+from apps.accounts.services.registration import NewAccount, register_in_bulk, register_user, register_with_device
 from apps.accounts.services.relations import add_contact, block_user, remove_contact, unblock_user
 from apps.accounts.services.suspension import suspend_user, unsuspend_user
 
@@ -31,6 +31,7 @@ __all__ = [
     "log_out_session",
     "register_in_bulk",
     "register_user",
+    "register_with_device",
     "remove_contact",
     "revoke_all_devices",
     "revoke_device",

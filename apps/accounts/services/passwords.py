@@ -25,19 +25,16 @@ def change_password(request: HttpRequest, device: Device, *, old_password: str, 
     except InvalidCredentialsError:
         raise InvalidInputError({"old_password": ["This is not your password."]}) from None
     check_password("new_password", new_password, user)
+    # The slow hash first, so that no transaction waits for it. Not by set_password(): after that the guard in signals
+    # would log the asking device out as well.
+    user.password = make_password(new_password)
     with transaction.atomic():
-        _set_password(user, new_password)
+        user.save(update_fields=["password"])
+        password_validation.password_changed(new_password, user)
         revoke_all_devices(user.pk, reason="password_changed", keep_device_id=device.pk)
         token = _renew_credential(request, device, user)
         announce_devices_revoked(user.pk, [device.pk], "password_changed")
     return token
-
-
-def _set_password(user: User, password: str) -> None:
-    # Not by set_password(): after that the guard in signals would log the asking device out as well.
-    user.password = make_password(password)
-    user.save(update_fields=["password"])
-    password_validation.password_changed(password, user)
 
 
 def _renew_credential(request: HttpRequest, device: Device, user: User) -> str | None:

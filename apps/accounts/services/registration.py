@@ -11,6 +11,7 @@ from apps.accounts.credentials import hash_secret, new_secret
 from apps.accounts.errors import InvalidInputError
 from apps.accounts.models import Device, User, UserSettings
 from apps.accounts.palette import avatar_color
+from apps.accounts.services.devices import log_in_device
 from apps.accounts.validation import check_display_name, check_password, check_username
 
 USERNAME_TAKEN = "This username is taken."
@@ -26,20 +27,20 @@ class NewAccount:
     token: str
 
 
-@transaction.atomic
 def register_user(username: str, password: str, display_name: str = "") -> User:
     """A new user with the default settings. Raises InvalidInputError with the reasons by field."""
-    check_username(username)
-    shown = check_display_name(display_name or username)
-    check_password("password", password, User(username=username, display_name=shown))
-    try:
-        with transaction.atomic():
-            user = User.objects.create_user(username, password, display_name=shown)
-    except IntegrityError:
-        raise InvalidInputError({"username": [USERNAME_TAKEN]}) from None
-    UserSettings.objects.create(user=user)
-    announce_facts([user.pk])
+    user = _prepare(username, password, display_name)
+    _insert(user)
     return user
+
+
+def register_with_device(username: str, password: str, display_name: str, device_name: str) -> tuple[User, Device, str]:
+    """A new user, the first device and its token: all or nothing. Raises InvalidInputError."""
+    user = _prepare(username, password, display_name)
+    with transaction.atomic():
+        _insert(user)
+        device, token = log_in_device(user, device_name)
+    return user, device, token
 
 
 @transaction.atomic
@@ -72,3 +73,23 @@ def register_in_bulk(usernames: Sequence[str], device_name: str) -> list[NewAcco
         NewAccount(user_id=user.pk, username=user.username, device_id=device.pk, token=token)
         for user, device, token in zip(users, devices, tokens, strict=True)
     ]
+
+
+def _prepare(username: str, password: str, display_name: str) -> User:
+    """The checked user, not saved yet. The slow hash is made here, so that no transaction waits for it."""
+    check_username(username)
+    user = User(username=username, display_name=check_display_name(display_name or username))
+    check_password("password", password, user)
+    user.password = make_password(password)
+    return user
+
+
+@transaction.atomic
+def _insert(user: User) -> None:
+    try:
+        with transaction.atomic():
+            user.save(force_insert=True)
+    except IntegrityError:
+        raise InvalidInputError({"username": [USERNAME_TAKEN]}) from None
+    UserSettings.objects.create(user=user)
+    announce_facts([user.pk])

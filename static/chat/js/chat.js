@@ -67,8 +67,8 @@ export class Chat {
   async useHere() {
     this.state.set({ interruption: null, connection: CONNECTION.RECONNECTING });
     await this.#load();
-    if (this.state.openPeerId) await this.openChat(this.state.openPeerId);
     this.#socket.start();
+    if (this.state.openPeerId) await this.openChat(this.state.openPeerId);
   }
 
   /** Close the connection; what is stored stays. */
@@ -83,7 +83,7 @@ export class Chat {
   }
 
   closeChat() {
-    this.state.closeChat();
+    this.#notebook.closeChat();
   }
 
   loadOlder() {
@@ -185,6 +185,7 @@ export class Chat {
     this.#showConnection();
     this.#outbox.open();
     this.#reports.restart(this.state.conversations);
+    this.#people.retryFailed();
     this.#people.fetchUnknown(this.state.conversations.map(({ peer_id }) => peer_id));
   }
 

@@ -7,6 +7,7 @@ const PAGE_SIZE = 200;
 export class Notebook {
   #store;
   #state;
+  #wantedPeerId = null;
 
   /**
    * @param {import("./store.js").Store} store
@@ -40,8 +41,15 @@ export class Notebook {
 
   /** Show the newest messages of a conversation. */
   async openChat(peerId) {
+    this.#wantedPeerId = peerId;
     const messages = await this.#store.listMessages(peerId, { limit: PAGE_SIZE });
+    if (this.#wantedPeerId !== peerId) return; // another one was asked for meanwhile
     this.#state.openChat({ peer_id: peerId, messages, hasOlder: messages.length === PAGE_SIZE });
+  }
+
+  closeChat() {
+    this.#wantedPeerId = null;
+    this.#state.closeChat();
   }
 
   /** Show the page before the oldest message on screen. */

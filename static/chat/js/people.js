@@ -7,6 +7,7 @@ export class People {
   #store;
   #state;
   #fetched = new Set();
+  #failed = new Set();
 
   constructor({ api, store, state }) {
     this.#api = api;
@@ -40,9 +41,15 @@ export class People {
       await this.remember(pickProfile(await this.#api.getPerson(userId)));
     } catch (error) {
       if (!(error instanceof ApiError)) throw error;
-      // No connection, or the account is gone. The next connection asks again; until then the id has to do.
-      this.#fetched.delete(userId);
+      // No connection, or the account is gone. Not to be asked again with every frame, but on the next connection.
+      this.#failed.add(userId);
     }
+  }
+
+  /** A new connection: ask again for the profiles that could not be had. */
+  retryFailed() {
+    for (const userId of this.#failed) this.#fetched.delete(userId);
+    this.#failed.clear();
   }
 }
 

@@ -11,7 +11,6 @@ export const RETRYABLE_CODES = new Set(["rate_limited", "overloaded", "unavailab
 
 /** Close codes that decide what the client does next; all others mean "connect again". */
 export const CLOSE = Object.freeze({
-  BROKEN_FRAMES: 1008,
   RESTARTING: 1012,
   NOT_AUTHENTICATED: 4401,
   ENDED: 4403,

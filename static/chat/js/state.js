@@ -85,20 +85,30 @@ export class ChatState extends EventTarget {
   /** Put changed messages of the open chat in their places; those of other chats are left aside. */
   mergeMessages(changed, removedKeys = []) {
     if (!this.#chat) return;
-    const byKey = new Map(this.#chat.messages.map((message) => [message.key, message]));
-    for (const message of changed) {
-      if (message.peer_id === this.#chat.peer_id) byKey.set(message.key, message);
-    }
-    for (const key of removedKeys) byKey.delete(key);
-    this.#chat = { ...this.#chat, messages: [...byKey.values()].sort(comparePosition) };
-    this.#announce();
+    const shown = changed.filter((message) => this.#isInView(message));
+    this.#place(shown, removedKeys);
   }
 
   /** Older messages of a chat, loaded when the reader came to its top. */
   mergeOlder(peerId, messages, hasOlder) {
     if (this.#chat?.peer_id !== peerId) return;
     this.#chat = { ...this.#chat, hasOlder };
-    this.mergeMessages(messages);
+    this.#place(messages);
+  }
+
+  /** A message from before the loaded ones must wait for its page, or a gap would stand between. */
+  #isInView(message) {
+    const { peer_id, messages, hasOlder } = this.#chat;
+    if (message.peer_id !== peer_id) return false;
+    return !hasOlder || messages.length === 0 || comparePosition(message, messages[0]) >= 0;
+  }
+
+  #place(changed, removedKeys = []) {
+    const byKey = new Map(this.#chat.messages.map((message) => [message.key, message]));
+    for (const message of changed) byKey.set(message.key, message);
+    for (const key of removedKeys) byKey.delete(key);
+    this.#chat = { ...this.#chat, messages: [...byKey.values()].sort(comparePosition) };
+    this.#announce();
   }
 
   #announce() {

@@ -22,7 +22,13 @@ def test_a_token_finds_its_device_in_one_query(ada: User, django_assert_num_quer
     device, token = log_in_device(ada, "laptop")
     with django_assert_num_queries(1):
         identity = find_identity(hash_secret(token))
-    assert identity == DeviceIdentity(user_id=ada.pk, device_id=device.pk, username="Ada", suspended=False)
+    assert identity == DeviceIdentity(
+        user_id=ada.pk,
+        device_id=device.pk,
+        username="Ada",
+        suspended=False,
+        credential_hash=hash_secret(token),
+    )
 
 
 def test_the_token_itself_stands_nowhere_in_the_row(ada: User) -> None:
@@ -56,10 +62,9 @@ def test_a_session_device_dies_with_its_session(ada: User, hours: int, alive: bo
 
 
 def test_a_ticket_stands_in_valkey_for_half_a_minute_under_its_hash(cache_valkey: str) -> None:
-    identity = DeviceIdentity(user_id="usr-0123456789ab", device_id="dev-0123456789ab", username="x", suspended=False)
-    ticket = issue_ticket(identity)
+    ticket = issue_ticket(hash_secret("token"))
     client = sync_client(cache_valkey)
     key = TICKET_KEY.format(digest=hash_secret(ticket))
     assert 28 <= client.ttl(key) <= 30
-    assert client.getdel(key) == "usr-0123456789ab dev-0123456789ab"
+    assert client.getdel(key) == hash_secret("token")
     assert ticket not in " ".join(client.keys("*"))

@@ -3,11 +3,13 @@
 from collections.abc import Callable
 
 import pytest
+from django.contrib.auth.hashers import make_password
+from django.db import transaction
 
 from apps.accounts.credentials import find_identity, hash_secret
 from apps.accounts.errors import InvalidInputError
 from apps.accounts.models import User, UserSettings
-from apps.accounts.services import register_in_bulk, register_user
+from apps.accounts.services import register_in_bulk, register_user, register_with_device
 
 GOOD = "correct horse battery"
 
@@ -48,6 +50,20 @@ def test_the_chat_servers_learn_of_a_new_user_on_commit(
         user = register_user("grace", GOOD)
         assert control_events() == []
     assert control_events() == [("facts_changed", user.pk, "", "")]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_no_transaction_is_open_while_a_password_is_hashed(monkeypatch: pytest.MonkeyPatch, cache_valkey: str) -> None:
+    open_transactions = []
+
+    def hash_slowly(password: str) -> str:
+        open_transactions.append(transaction.get_connection().in_atomic_block)
+        return make_password(password)
+
+    monkeypatch.setattr("apps.accounts.services.registration.make_password", hash_slowly)
+    register_user("grace", GOOD)
+    register_with_device("hedy", GOOD, "", "phone")
+    assert open_transactions == [False, False]
 
 
 def test_users_made_in_bulk_have_a_working_token_and_no_password(db: None, django_assert_max_num_queries) -> None:

@@ -13,7 +13,7 @@ from apps.accounts.selectors import (
     get_user,
     list_blocks,
     list_delivery_facts,
-    list_live_devices,
+    list_live_credentials,
     search_users,
 )
 from apps.accounts.services import log_in_device, suspend_user, touch_devices
@@ -51,11 +51,11 @@ def test_blocks_are_pairs_of_who_blocks_and_who_is_blocked(ada: User, bob: User,
     assert list_blocks([bob.pk]) == set()
 
 
-def test_live_devices_are_those_that_may_stay_connected(ada: User, bob: User) -> None:
+def test_live_credentials_are_those_that_may_stay_connected(ada: User, bob: User) -> None:
     kept, _ = log_in_device(ada, "laptop")
     suspended, _ = log_in_device(bob, "laptop")
     suspend_user(bob.pk)
-    assert list_live_devices([kept.pk, suspended.pk, "dev-000000000000"]) == {kept.pk}
+    assert list_live_credentials([kept.credential_hash, suspended.credential_hash, "0"]) == {kept.credential_hash}
 
 
 @pytest.mark.parametrize(

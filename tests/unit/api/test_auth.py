@@ -112,7 +112,7 @@ def test_a_ticket_is_of_the_asking_device(ada, cache_valkey: str) -> None:
     answer = ada.client.post("/api/auth/ticket").json()
     assert answer["expires_in"] == 30
     value = sync_client(cache_valkey).get(TICKET_KEY.format(digest=hash_secret(answer["ticket"])))
-    assert value == f"{ada.user.pk} {ada.device.pk}"
+    assert value == ada.device.credential_hash
 
 
 def test_a_new_password_changes_the_token_and_logs_the_others_out(ada, anonymous: APIClient) -> None:

@@ -53,6 +53,12 @@ def test_a_body_that_is_too_long_is_refused(ada, method: str, path: str) -> None
 
 
 @every_write
+def test_a_body_in_chunks_is_refused_rather_than_taken_for_an_empty_one(ada, method: str, path: str) -> None:
+    response = getattr(ada.client, method)(path, headers={"transfer-encoding": "chunked"}, format="json")
+    check_shape(response, 411, "length_required")
+
+
+@every_write
 @pytest.mark.parametrize("content_type", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data"])
 def test_other_content_than_json_is_refused(ada, method: str, path: str, content_type: str) -> None:
     response = ada.client.generic(method.upper(), path, b"username=x", content_type=content_type)

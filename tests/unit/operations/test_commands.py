@@ -10,7 +10,10 @@ from django.core.management import CommandError, call_command
 
 from apps.accounts.credentials import find_identity, hash_secret
 from apps.accounts.models import User
+from apps.accounts.services import log_in_device
+from apps.connections.control import CONTROL_KEY, USER_REVOKED
 from apps.operations.lookup import find_named_user
+from apps.valkey.pools import sync_client
 
 PASSWORD = "a long and unusual sentence"
 
@@ -121,3 +124,21 @@ def test_setup_log_may_be_repeated_and_log_status_shows_the_log(log_valkey: str)
     assert status["generation"] == 1
     assert len(status["partitions"]) == 12
     assert "nobody reads" in run("log_status")
+
+
+@pytest.mark.django_db(databases=["default", "messages"])
+def test_inbox_shows_each_device_and_rebuild_says_how_many(cache_valkey: str) -> None:
+    user = User.objects.create_user("alice", PASSWORD, display_name="Alice")
+    device, _ = log_in_device(user, "laptop")
+    shown = json.loads(run("inbox", "show", "alice", "--json"))
+    assert (shown["device_id"], shown["messages"], shown["receipts"]) == (device.pk, 0, 0)
+    assert run("inbox", "rebuild", "alice") == "1 inboxes rebuilt, 0 entries\n"
+    assert run("inbox", "rebuild") == "1 inboxes rebuilt, 0 entries\n"
+
+
+@pytest.mark.django_db
+def test_disconnect_tells_every_gateway_to_close_the_sockets(cache_valkey: str) -> None:
+    user = User.objects.create_user("alice", PASSWORD, display_name="Alice")
+    run("disconnect", "alice")
+    [(_, event)] = sync_client(cache_valkey).xrange(CONTROL_KEY)
+    assert (event["kind"], event["user"], event["devices"]) == (USER_REVOKED, user.pk, "")

@@ -2,6 +2,8 @@
 
 import io
 
+import pytest
+
 from apps.operations.console import Console
 
 
@@ -41,7 +43,7 @@ def test_the_last_line_is_the_last_one_with_text() -> None:
     assert console.last_line("relay") == "reason"
 
 
-def test_colours_are_for_terminals_only(monkeypatch) -> None:  # type: ignore[no-untyped-def]
+def test_colours_are_for_terminals_only(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("NO_COLOR", raising=False)
     terminal, file = Terminal(), io.StringIO()
     for out in (terminal, file):

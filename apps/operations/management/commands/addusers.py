@@ -49,7 +49,8 @@ class Command(BaseCommand):
                 file.writelines(_to_line(account) for account in register_in_bulk(names, "addusers"))
                 file.flush()
                 if options["verbosity"] > 0 and count > BATCH:
-                    self.stderr.write(f"\r{start + len(names):,} of {count:,}", ending="")
+                    done = start + len(names)
+                    self.stderr.write(f"\r{done:,} of {count:,}", ending="\n" if done == count else "")
         self.stdout.write(f"{count:,} users in {out}")
 
 

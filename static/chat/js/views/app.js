@@ -31,10 +31,10 @@ export class App extends ChatElement {
   render() {
     const { connection, interruption, openPeerId } = this.chat.state;
     return html`
-      <div class="app ${openPeerId ? "shows-chat" : "shows-list"}" data-connection=${connection}>
+      <main class="app ${openPeerId ? "shows-chat" : "shows-list"}" data-connection=${connection}>
         <div class="connection" role="status">${connection}</div>
         ${interruption ? renderInterruption(interruption, () => this.chat.useHere()) : this.#renderPanes()}
-      </div>
+      </main>
     `;
   }
 
@@ -49,13 +49,13 @@ export class App extends ChatElement {
         @open-settings=${() => (this.isSettingsOpen = true)}
         @log-out=${this.#logOut}
       ></chat-side>
-      <main class="main">
+      <div class="main">
         ${
           state.chat
             ? html`<chat-conversation .chat=${this.chat} .revision=${{}}></chat-conversation>`
             : this.#renderWelcome()
         }
-      </main>
+      </div>
       ${this.isSettingsOpen ? this.#renderSettings() : nothing}
       ${state.notice ? this.#renderNotice(state.notice) : nothing}
     `;

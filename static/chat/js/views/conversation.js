@@ -51,10 +51,7 @@ export class Conversation extends ChatElement {
           )}
         </div>
         ${this.isAtEnd ? nothing : this.#renderJump()}
-        <chat-composer
-          .peerId=${peer_id}
-          @send-text=${(event) => this.chat.send(peer_id, event.detail.text)}
-        ></chat-composer>
+        <chat-composer .peerId=${peer_id} @send-text=${(event) => this.#send(peer_id, event)}></chat-composer>
       </section>
     `;
   }
@@ -87,6 +84,16 @@ export class Conversation extends ChatElement {
         ${downIcon}
       </button>
     `;
+  }
+
+  async #send(peerId, { target: composer, detail: { text } }) {
+    try {
+      await this.chat.send(peerId, text);
+    } catch (error) {
+      console.error("The message could not be stored", error);
+      composer.text = text;
+      this.chat.state.set({ notice: "This device has no room for the message. It was not sent." });
+    }
   }
 
   /** Stay at the end when the reader is there; keep the reader's place when older messages come in above. */

@@ -8,20 +8,20 @@ export function renderInterruption(kind, useHere) {
 
 function renderReplaced(useHere) {
   return html`
-    <main class="interruption">
+    <section class="interruption">
       <h1>This chat is open in another window</h1>
       <p>A login can be used in one window at a time. Nothing is lost: all messages are in the other window too.</p>
       <button class="primary" type="button" @click=${useHere}>Use here</button>
-    </main>
+    </section>
   `;
 }
 
 function renderEnded() {
   return html`
-    <main class="interruption">
+    <section class="interruption">
       <h1>Your session was ended</h1>
       <p>This login was removed: by you on another device, by a new password, or by an administrator.</p>
       <a class="primary button" href="/login/">Log in again</a>
-    </main>
+    </section>
   `;
 }

@@ -75,7 +75,6 @@ export class PeopleSearch extends ChatElement {
 
   #handleInput(event) {
     this.#setQuery(event.target.value);
-    clearTimeout(this.#timer);
     this.#timer = setTimeout(() => this.#search(), TYPING_PAUSE_MS);
   }
 
@@ -85,18 +84,23 @@ export class PeopleSearch extends ChatElement {
 
   #submit(event) {
     event.preventDefault();
-    clearTimeout(this.#timer);
+    this.#stopSearch();
     this.#search();
   }
 
   #setQuery(query) {
+    this.#stopSearch();
     this.query = query;
     if (!query) this.results = null;
     this.dispatchEvent(new CustomEvent("search-changed", { detail: { isSearching: query !== "" } }));
   }
 
-  async #search() {
+  #stopSearch() {
+    clearTimeout(this.#timer);
     this.#request?.abort();
+  }
+
+  async #search() {
     const query = this.query.trim().replace(/^@/, "");
     if (!query) return;
     this.#request = new AbortController();

@@ -19,6 +19,7 @@ export class Side extends ChatElement {
   render() {
     return html`
       <nav class="side" aria-label="Chats">
+        <h1 class="unseen">Chats</h1>
         ${this.#renderHeader()}
         <chat-people-search
           .chat=${this.chat}

@@ -1,0 +1,248 @@
+"""What every Message DB must do. Each adapter runs the whole suite on a real engine."""
+
+from dataclasses import replace
+
+import pytest
+
+from apps.messagestore.base import (
+    HISTORY_KEPT_MS,
+    TRACE_KEPT_MS,
+    UNDELIVERED_KEPT_MS,
+    Confirmation,
+    MessageStore,
+    NewMessage,
+    Pointer,
+)
+from apps.messagestore.orm import OrmMessageStore
+
+A, B = "usr-aaaaaaaaaaaa", "usr-bbbbbbbbbbbb"
+A1, A2, B1, B2 = "dev-aaaaaaaaaaa1", "dev-aaaaaaaaaaa2", "dev-bbbbbbbbbbb1", "dev-bbbbbbbbbbb2"
+NOW = 1_764_000_000_000
+MESSAGE = NewMessage(
+    message_id="msg-0000000000000001",
+    sender_id=A,
+    sender_device=A1,
+    client_id="i1",
+    digest="d1",
+    receiver_id=B,
+    conversation_id="cnv-1",
+    sequence=1,
+    content="hello",
+    envelope=None,
+    media={"media_id": "med-1"},
+    reply_to="msg-0000000000000000",
+    timestamp_ms=NOW,
+    sent_at_ms=NOW - 5,
+    pending_devices=(B1, B2, A2),
+    history_for=(),
+    refusal="",
+)
+
+pytestmark = pytest.mark.django_db(databases=["default", "messages"], transaction=True)
+
+
+@pytest.fixture(params=["orm"])
+def store(request: pytest.FixtureRequest) -> MessageStore:
+    return OrmMessageStore()
+
+
+def numbered(number: int, **changes: object) -> NewMessage:
+    fields = {
+        "message_id": f"msg-{number:016x}",
+        "client_id": f"i{number}",
+        "sequence": number,
+        "timestamp_ms": NOW + number,
+    }
+    return replace(MESSAGE, **(fields | changes))  # type: ignore[arg-type]
+
+
+def confirm(store: MessageStore, user: str, device: str, *numbers: int, at_ms: int = NOW + 100) -> None:
+    store.confirm(
+        [
+            Confirmation(
+                message_id=f"msg-{number:016x}",
+                user_id=user,
+                device_id=device,
+                by_receiver=user == B,
+                at_ms=at_ms,
+            )
+            for number in numbers
+        ]
+    )
+
+
+def standing(store: MessageStore, number: int = 1):  # type: ignore[no-untyped-def]
+    return store.list_standings([f"msg-{number:016x}"])[f"msg-{number:016x}"]
+
+
+def test_a_batch_of_new_messages_is_stored_whole(store: MessageStore) -> None:
+    assert store.insert_absent([numbered(number) for number in range(1, 1_201)], NOW) == {}
+    ids = [f"msg-{number:016x}" for number in range(1, 1_201)]
+    assert len(store.list_standings(ids)) == 1_200
+    body = store.list_bodies(ids)[ids[0]]
+    assert (body.content, body.media, body.reply_to) == ("hello", {"media_id": "med-1"}, "msg-0000000000000000")
+    assert body.pending_devices == (B1, B2, A2)
+
+
+def test_a_replay_of_the_same_record_changes_nothing(store: MessageStore) -> None:
+    store.insert_absent([MESSAGE], NOW)
+    confirm(store, B, B1, 1)
+    found = store.insert_absent([MESSAGE, numbered(2)], NOW + 1)
+    assert (found[MESSAGE.message_id].sequence, found[MESSAGE.message_id].pending_devices) == (1, (B2, A2))
+    assert found[MESSAGE.message_id].delivered
+
+
+def test_the_first_position_of_an_id_is_its_sequence(store: MessageStore) -> None:
+    store.insert_absent([MESSAGE, replace(MESSAGE, sequence=9)], NOW)
+    assert standing(store).sequence == 1
+
+
+def test_another_id_for_the_same_triple_finds_the_one_that_stands(store: MessageStore) -> None:
+    store.insert_absent([MESSAGE], NOW)
+    second = replace(MESSAGE, message_id="msg-00000000000000ff", sequence=9)
+    found = store.insert_absent([second], NOW)
+    assert found[second.message_id].message_id == MESSAGE.message_id
+    assert store.list_standings([second.message_id]) == {}
+
+
+def test_client_ids_of_two_devices_do_not_meet(store: MessageStore) -> None:
+    other = replace(MESSAGE, message_id="msg-00000000000000ff", sender_device=A2)
+    assert store.insert_absent([MESSAGE, other], NOW) == {}
+
+
+def test_the_receivers_first_confirmation_delivers_and_the_last_device_strips(store: MessageStore) -> None:
+    store.insert_absent([MESSAGE], NOW)
+    confirm(store, B, B1, 1)
+    row = standing(store)
+    assert (row.undelivered, row.settled_at_ms, row.pending_devices) == (False, NOW + 100, (B2, A2))
+    assert store.list_bodies([MESSAGE.message_id])
+    confirm(store, B, B2, 1, at_ms=NOW + 200)
+    confirm(store, A, A2, 1, at_ms=NOW + 300)
+    assert store.list_bodies([MESSAGE.message_id]) == {}
+    row = standing(store)
+    assert (row.settled_at_ms, row.pending_devices, row.digest) == (NOW + 100, (), "d1")
+
+
+def test_stripping_leaves_no_content_in_the_row(store: MessageStore) -> None:
+    from apps.messagestore.models import Message
+
+    store.insert_absent([replace(MESSAGE, pending_devices=(B1,), envelope={"x": 1})], NOW)
+    confirm(store, B, B1, 1)
+    row = Message.objects.get()
+    assert [row.content, row.envelope, row.media, row.reply_to] == [None] * 4
+    assert row.expires_at_ms == NOW + 100 + TRACE_KEPT_MS
+
+
+def test_the_senders_own_device_does_not_make_a_message_delivered(store: MessageStore) -> None:
+    store.insert_absent([replace(MESSAGE, pending_devices=(A2,))], NOW)
+    confirm(store, A, A2, 1)
+    row = standing(store)
+    assert (row.undelivered, row.settled_at_ms, row.pending_devices) == (True, None, ())
+    assert store.list_bodies([MESSAGE.message_id]), "nobody has it yet"
+
+
+def test_nobody_else_can_confirm(store: MessageStore) -> None:
+    store.insert_absent([MESSAGE], NOW)
+    confirm(store, "usr-cccccccccccc", B1, 1)
+    assert standing(store).pending_devices == (B1, B2, A2)
+
+
+def test_a_confirmation_twice_is_one(store: MessageStore) -> None:
+    store.insert_absent([MESSAGE], NOW)
+    confirm(store, B, B1, 1)
+    confirm(store, B, B1, 1, at_ms=NOW + 999)
+    assert standing(store).settled_at_ms == NOW + 100
+
+
+def test_history_keeps_the_content_for_ninety_days_from_the_first_confirmation(store: MessageStore) -> None:
+    from apps.messagestore.models import Message
+
+    store.insert_absent([replace(MESSAGE, pending_devices=(B1,), history_for=(B,))], NOW)
+    assert Message.objects.get().expires_at_ms == NOW + UNDELIVERED_KEPT_MS
+    confirm(store, B, B1, 1)
+    row = Message.objects.get()
+    assert (row.content, row.expires_at_ms) == ("hello", NOW + 100 + HISTORY_KEPT_MS)
+
+
+def test_a_refused_message_has_no_content_and_is_settled(store: MessageStore) -> None:
+    store.insert_absent([replace(MESSAGE, refusal="forbidden", content=None, media=None, pending_devices=())], NOW)
+    row = standing(store)
+    assert (row.refusal, row.undelivered, row.settled_at_ms, row.delivered) == ("forbidden", False, NOW, False)
+    assert store.list_bodies([MESSAGE.message_id]) == {}
+
+
+def test_a_new_device_adopts_what_no_device_has_confirmed(store: MessageStore) -> None:
+    store.insert_absent([replace(numbered(number), pending_devices=(B1,)) for number in (1, 2, 3)], NOW)
+    confirm(store, B, B1, 2)
+    assert store.adopt_undelivered(B, B2, NOW + 200) == 2
+    assert store.adopt_undelivered(B, B2, NOW + 200) == 0
+    assert {row[0] for row in store.list_pending(B, B2, NOW)} == {"msg-0000000000000001", "msg-0000000000000003"}
+
+
+def test_pending_lists_own_copies_too(store: MessageStore) -> None:
+    store.insert_absent([MESSAGE], NOW)
+    assert store.list_pending(A, A2, NOW) == [(MESSAGE.message_id, "cnv-1", 1, NOW)]
+    assert store.list_pending(A, A1, NOW) == []
+
+
+def test_a_removed_device_never_takes_the_last_copy_with_it(store: MessageStore) -> None:
+    store.insert_absent([replace(MESSAGE, pending_devices=(B1,))], NOW)
+    assert store.release_device(B, B1, NOW) == 1
+    assert standing(store).undelivered
+    assert store.adopt_undelivered(B, B2, NOW) == 1
+    assert store.list_bodies([MESSAGE.message_id])[MESSAGE.message_id].pending_devices == (B2,)
+
+
+def test_releasing_the_last_device_of_a_delivered_message_strips_it(store: MessageStore) -> None:
+    store.insert_absent([replace(MESSAGE, pending_devices=(B1, B2))], NOW)
+    confirm(store, B, B1, 1)
+    store.release_device(B, B2, NOW + 500)
+    assert store.list_bodies([MESSAGE.message_id]) == {}
+
+
+def test_receipts_can_be_found_again(store: MessageStore) -> None:
+    store.insert_absent([numbered(number) for number in (1, 2, 3)], NOW)
+    confirm(store, B, B1, 2, at_ms=NOW + 50)
+    confirm(store, B, B1, 1, at_ms=NOW + 60)
+    store.mark_repeated(["msg-0000000000000001"])
+    found = store.list_settled_since(A, NOW + 50)
+    assert [(row.sequence, row.repeated) for row in found] == [(2, False), (1, True)]
+    assert store.list_settled_since(B, 0) == []
+
+
+def test_read_pointers_only_rise(store: MessageStore) -> None:
+    high = Pointer(conversation_id="cnv-1", reader_id=B, peer_id=A, message_id="msg-5", sequence=5, read_at_ms=NOW)
+    assert store.raise_pointers([high]) == [high]
+    assert store.raise_pointers([replace(high, sequence=4, message_id="msg-4")]) == [high]
+    assert store.list_pointers_since(A, NOW) == store.list_pointers_since(B, NOW) == [high]
+
+
+def test_the_sweep_walks_over_what_is_pending_in_pages(store: MessageStore) -> None:
+    store.insert_absent([numbered(number) for number in range(1, 6)], NOW)
+    store.insert_absent([numbered(9)], NOW + 5_000)
+    confirm(store, B, B1, 3)
+    confirm(store, B, B2, 3)
+    confirm(store, A, A2, 3)
+    first = store.list_pending_page("", 2, NOW + 1_000)
+    rest = store.list_pending_page(first[-1].message_id, 10, NOW + 1_000)
+    assert [row.sequence for row in (*first, *rest)] == [1, 2, 4, 5]
+
+
+def test_purging_deletes_what_is_past_its_time_and_nothing_else(store: MessageStore) -> None:
+    store.insert_absent([replace(numbered(number), pending_devices=(B1,)) for number in (1, 2, 3)], NOW)
+    confirm(store, B, B1, 1, 2)
+    assert store.purge_expired(NOW + 99 + TRACE_KEPT_MS, 10) == 0
+    assert store.purge_expired(NOW + 100 + TRACE_KEPT_MS, 1) == 1
+    assert store.purge_expired(NOW + 100 + TRACE_KEPT_MS, 10) == 1
+    assert standing(store, 3).undelivered
+
+
+def test_a_batch_that_fails_leaves_nothing_behind(store: MessageStore) -> None:
+    def fail_midway() -> None:
+        with store.batch():
+            store.insert_absent([MESSAGE], NOW)
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fail_midway()
+    assert store.list_standings([MESSAGE.message_id]) == {}

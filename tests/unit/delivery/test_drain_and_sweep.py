@@ -1,0 +1,197 @@
+"""Drains, rebuilds and the sweep on a real store and cache."""
+
+import json
+from typing import Any
+
+import pytest
+
+from apps.delivery.drain import PAGE_BYTES, DrainRequest, drain
+from apps.delivery.rebuild import order_for_inbox
+
+pytestmark = pytest.mark.django_db(databases=["default", "messages"], transaction=True)
+
+
+def request(world: Any, user_id: str, device_id: str, epoch: str = "", after: int = 0) -> DrainRequest:
+    return DrainRequest(
+        server_id="gw-1", user_id=user_id, device_id=device_id, connection_id=5, generation=1, epoch=epoch, after=after
+    )
+
+
+def drain_all(world: Any, user_id: str, device_id: str) -> list[dict[str, Any]]:
+    """Page after page, as a connection asks for them."""
+    frames: list[dict[str, Any]] = []
+    epoch, after = "", 0
+    while True:
+        world.bus.pages.clear()
+        drain([request(world, user_id, device_id, epoch, after)], world.bus)
+        (page,) = world.bus.pages
+        assert page.after == after
+        frames += [json.loads(frame) for frame in page.frames]
+        epoch, after = page.epoch, page.upto
+        if page.last:
+            return frames
+
+
+def flush(world: Any) -> None:
+    from django.conf import settings
+
+    from apps.valkey.pools import sync_client
+
+    sync_client(settings.INBOX_REDIS_URL).flushall()
+
+
+def test_everything_that_waited_is_drained_in_order_page_by_page(world: Any) -> None:
+    world.relay(*[world.message(number) for number in range(1, 601)])
+    frames = drain_all(world, world.bob, world.bob1)
+    assert [frame["content"] for frame in frames] == [f"hello {number}" for number in range(1, 601)]
+
+
+def test_pages_stay_small_when_messages_are_long(world: Any) -> None:
+    world.relay(*[world.message(number, content="x" * 60_000) for number in range(1, 21)])
+    drain([request(world, world.bob, world.bob1)], world.bus)
+    (page,) = world.bus.pages
+    assert sum(map(len, page.frames)) <= PAGE_BYTES
+    assert not page.last
+    assert len(drain_all(world, world.bob, world.bob1)) == 20
+
+
+def test_after_a_flush_messages_and_two_ticks_come_back_from_the_store(world: Any) -> None:
+    world.relay(*[world.message(number) for number in range(1, 5)])
+    world.confirm(world.bob, world.bob1, 1, 2)
+    flush(world)
+    assert [frame["content"] for frame in drain_all(world, world.bob, world.bob1)] == ["hello 3", "hello 4"]
+    own = drain_all(world, world.ada, world.ada1)
+    assert [(frame["action"], frame["message_id_by_client"]) for frame in own] == [
+        ("message_delivered", 1),
+        ("message_delivered", 2),
+    ]
+
+
+def test_a_late_error_and_a_corrected_id_come_back_from_the_store_too(world: Any) -> None:
+    world.relay(world.message(1), world.message(2, receiver_id="usr-000000000000"))
+    world.relay(world.message(1), first_position=9)
+    world.confirm(world.bob, world.bob1, 1)
+    flush(world)
+    frames = drain_all(world, world.ada, world.ada1)
+    assert sorted(frame["action"] for frame in frames) == ["error", "message_delivered", "message_received"]
+
+
+def test_receipts_that_were_acknowledged_long_ago_are_not_repeated_by_a_rebuild(world: Any) -> None:
+    from django.conf import settings
+
+    from apps.inbox.inbox import drop_epoch
+    from apps.valkey.pools import sync_client
+
+    world.relay(world.message(1))
+    world.confirm(world.bob, world.bob1, 1)
+    client = sync_client(settings.INBOX_REDIS_URL)
+    client.delete(f"receipts:{{{world.ada}}}:{world.ada1}")
+    client.hset(f"inboxmeta:{{{world.ada}}}:{world.ada1}", "acked_ms", 9_999_999_999_999)
+    drop_epoch(world.ada, world.ada1)
+    assert drain_all(world, world.ada, world.ada1) == []
+
+
+def test_a_device_that_logs_in_later_gets_what_no_device_has_confirmed(world: Any) -> None:
+    from apps.accounts.services import log_in_device
+
+    world.relay(world.message(1), world.message(2))
+    world.confirm(world.bob, world.bob1, 1)
+    tablet, _ = log_in_device(world.user(world.bob), "tablet")
+    assert [frame["content"] for frame in drain_all(world, world.bob, tablet.pk)] == ["hello 2"]
+
+
+def test_with_no_device_at_all_a_message_waits_for_the_next_login(world: Any) -> None:
+    from apps.accounts.models import Device
+    from apps.accounts.services import log_in_device
+
+    Device.objects.filter(user_id=world.bob).delete()
+    world.relay(world.message(1))
+    tablet, _ = log_in_device(world.user(world.bob), "tablet")
+    assert [frame["content"] for frame in drain_all(world, world.bob, tablet.pk)] == ["hello 1"]
+
+
+def test_an_entry_without_a_body_is_removed_by_the_drain_that_meets_it(world: Any) -> None:
+    from apps.messagestore.models import Message
+
+    world.relay(world.message(1), world.message(2))
+    Message.objects.filter(id=f"msg-{1:016x}").delete()
+    assert [frame["content"] for frame in drain_all(world, world.bob, world.bob1)] == ["hello 2"]
+    assert world.waiting(world.bob, world.bob1)[0] == 1
+
+
+def test_one_drain_serves_many_connections(world: Any) -> None:
+    world.relay(world.message(1))
+    drain([request(world, user_id, device_id) for user_id, device_id in world.devices()], world.bus)
+    assert {page.device_id: len(page.frames) for page in world.bus.pages} == {
+        world.ada1: 0,
+        world.ada2: 1,
+        world.bob1: 1,
+        world.bob2: 1,
+    }
+
+
+def test_a_rebuilt_inbox_keeps_each_conversations_order_whatever_the_clocks_said() -> None:
+    pending = [("m3", "c1", 3, 100), ("m1", "c1", 1, 300), ("m2", "c1", 2, 200), ("x1", "c2", 1, 250)]
+    ordered = order_for_inbox(pending)
+    assert [one for one in ordered if one.startswith("m")] == ["m1", "m2", "m3"]
+    assert ordered.index("x1") == 0
+
+
+def age(world: Any) -> None:
+    from apps.messagestore.models import Message
+
+    Message.objects.update(stored_at_ms=0)
+
+
+def test_the_sweep_puts_back_what_no_inbox_has(world: Any) -> None:
+    from django.conf import settings
+
+    from apps.delivery.sweep import sweep_page
+    from apps.valkey.pools import sync_client
+
+    world.relay(world.message(1), world.message(2))
+    age(world)
+    sync_client(settings.INBOX_REDIS_URL).zrem(f"inbox:{{{world.bob}}}:{world.bob1}", f"msg-{1:016x}")
+    world.bus.pushes.clear()
+    assert sweep_page(world.bus) == 1
+    assert [frame["content"] for frame in world.bus.frames(world.bob1)] == ["hello 1"]
+    assert sweep_page(world.bus) == 0
+
+
+def test_the_sweep_finds_a_device_for_what_none_waits_for(world: Any) -> None:
+    from django.conf import settings
+
+    from apps.delivery.sweep import sweep_page
+    from apps.messagestore.models import Message
+    from apps.valkey.pools import sync_client
+
+    world.relay(world.message(1))
+    Message.objects.update(pending_devices="", stored_at_ms=0)
+    for device_id in (world.bob1, world.bob2):
+        sync_client(settings.INBOX_REDIS_URL).delete(f"inbox:{{{world.bob}}}:{device_id}")
+    world.bus.pushes.clear()
+    assert sweep_page(world.bus) == 2
+    assert world.bus.frames(world.bob1)
+
+
+def test_the_sweep_stops_waiting_for_devices_that_are_gone_and_keeps_the_last_copy(world: Any) -> None:
+    from apps.accounts.models import Device
+    from apps.delivery.sweep import sweep_page
+
+    world.relay(world.message(1))
+    age(world)
+    Device.objects.filter(user_id=world.bob).delete()
+    sweep_page(world.bus)
+    standing = world.store.list_standings([f"msg-{1:016x}"])[f"msg-{1:016x}"]
+    assert standing.undelivered
+    assert standing.pending_devices == (world.ada2,)
+    assert world.store.list_bodies([f"msg-{1:016x}"])
+
+
+def test_a_forgotten_device_has_no_inbox_any_more(world: Any) -> None:
+    from apps.delivery.tasks import forget_device
+
+    world.relay(world.message(1))
+    forget_device(world.bob, world.bob1)
+    assert world.waiting(world.bob, world.bob1) == (0, 0)
+    assert world.store.list_standings([f"msg-{1:016x}"])[f"msg-{1:016x}"].pending_devices == (world.bob2, world.ada2)

@@ -1,0 +1,135 @@
+"""Inboxes on a real Valkey: one numbering for messages and receipts, epochs, windows, rebuilds."""
+
+import pytest
+
+from apps.inbox import inbox
+from apps.inbox.inbox import Change, RebuildLockLost, Waiting, WindowRequest
+from apps.valkey.pools import sync_client
+
+USER, DEVICE = "usr-aaaaaaaaaaaa", "dev-aaaaaaaaaaa1"
+
+
+def message(number: int) -> str:
+    return f"msg-{number:016x}"
+
+
+def put(number: int) -> Change:
+    return Change(kind="put", user_id=USER, device_id=DEVICE, member=message(number), frame="{}")
+
+
+def receipt(key: str, frame: str) -> Change:
+    return Change(kind="receipt", user_id=USER, device_id=DEVICE, member=key, frame=frame)
+
+
+def window(epoch: str = "", after: int = 0, limit: int = 100) -> inbox.Window:
+    (found,) = inbox.read_windows([WindowRequest(user_id=USER, device_id=DEVICE, epoch=epoch, after=after)], limit)
+    return found
+
+
+@pytest.fixture
+def epoch(cache_valkey: str) -> str:
+    with inbox.rebuild_lock(USER) as token:
+        assert token is not None
+        return inbox.write_rebuilt(USER, DEVICE, token, [])
+
+
+def test_an_inbox_without_an_epoch_takes_nothing(cache_valkey: str) -> None:
+    (place,) = inbox.apply_changes([put(1)])
+    assert place is not None
+    assert (place.epoch, place.counter) == ("", 0)
+    assert inbox.count_waiting(USER, DEVICE) == (0, 0)
+    assert window().epoch == ""
+
+
+def test_messages_and_receipts_share_one_dense_numbering(epoch: str) -> None:
+    places = inbox.apply_changes([put(1), receipt("d:1", "one"), put(2)])
+    assert [(place.epoch, place.counter) for place in places if place] == [(epoch, 1), (epoch, 2), (epoch, 3)]
+
+
+def test_putting_again_gives_the_same_place(epoch: str) -> None:
+    inbox.apply_changes([put(1), put(2)])
+    again = inbox.apply_changes([put(1)])
+    assert again[0] is not None
+    assert again[0].counter == 1
+
+
+def test_a_receipt_with_the_same_key_takes_the_place_of_the_older(epoch: str) -> None:
+    inbox.apply_changes([receipt("r:1", "old"), put(1), receipt("r:1", "new")])
+    entries = window(epoch).entries
+    assert [(entry.kind, entry.frame, entry.counter) for entry in entries] == [
+        ("message", "", 2),
+        ("receipt", "new", 3),
+    ]
+
+
+def test_windows_join_on_and_the_last_reaches_the_counter_though_its_entries_were_confirmed(epoch: str) -> None:
+    inbox.apply_changes([put(number) for number in range(1, 8)])
+    inbox.apply_changes([Change(kind="remove", user_id=USER, device_id=DEVICE, member=message(7))])
+    first = window(epoch, 0, 4)
+    assert ([entry.member for entry in first.entries], first.upto, first.last) == (
+        [message(n) for n in (1, 2, 3, 4)],
+        4,
+        False,
+    )
+    second = window(epoch, first.upto, 4)
+    assert ([entry.member for entry in second.entries], second.upto, second.last) == ([message(5), message(6)], 7, True)
+
+
+def test_a_window_of_another_epoch_begins_at_the_start(epoch: str) -> None:
+    inbox.apply_changes([put(1), put(2)])
+    assert (window("another", 2).after, len(window("another", 2).entries)) == (0, 2)
+
+
+def test_a_rebuild_replaces_everything_under_a_new_epoch(epoch: str) -> None:
+    inbox.apply_changes([put(1), receipt("d:1", "x")])
+    with inbox.rebuild_lock(USER) as token:
+        assert token is not None
+        entries = [Waiting(kind="message", member=message(n), frame="") for n in range(1, 2_501)]
+        entries.append(Waiting(kind="receipt", member="d:9", frame="nine"))
+        rebuilt = inbox.write_rebuilt(USER, DEVICE, token, entries)
+    assert rebuilt != epoch
+    assert inbox.count_waiting(USER, DEVICE) == (2_500, 1)
+    found = window(rebuilt, 2_499)
+    assert [entry.member for entry in found.entries] == [message(2_500), "d:9"]
+    assert (found.upto, found.last) == (2_501, True)
+
+
+def test_one_rebuild_at_a_time_and_who_lost_the_lock_writes_nothing(epoch: str) -> None:
+    with inbox.rebuild_lock(USER) as token:
+        assert token is not None
+        with inbox.rebuild_lock(USER) as second:
+            assert second is None
+        sync_client(_url()).set(f"inboxlock:{{{USER}}}", "other")
+        with pytest.raises(RebuildLockLost):
+            inbox.write_rebuilt(USER, DEVICE, token, [])
+    assert window(epoch).epoch == epoch
+
+
+def test_an_epoch_of_an_earlier_run_of_the_server_is_none(epoch: str) -> None:
+    sync_client(_url()).hset(f"inboxmeta:{{{USER}}}:{DEVICE}", "epoch", "00000000-deadbeef")
+    assert window().epoch == ""
+    (place,) = inbox.apply_changes([put(1)])
+    assert place is not None
+    assert place.epoch == ""
+
+
+def test_a_message_body_never_stands_in_the_cache(epoch: str) -> None:
+    inbox.apply_changes(
+        [Change(kind="put", user_id=USER, device_id=DEVICE, member=message(1), frame="the secret body")]
+    )
+    client = sync_client(_url())
+    everything = str([client.type(key) == "zset" and client.zrange(key, 0, -1) for key in client.keys("*")])
+    everything += str([client.hgetall(key) for key in client.keys("*") if client.type(key) == "hash"])
+    assert "secret" not in everything
+
+
+def test_what_an_inbox_misses_is_found(epoch: str) -> None:
+    inbox.apply_changes([put(1)])
+    wanted = [(USER, DEVICE, message(1)), (USER, DEVICE, message(2)), (USER, "dev-without-epoch", message(2))]
+    assert inbox.list_missing(wanted) == [(USER, DEVICE, message(2))]
+
+
+def _url() -> str:
+    from django.conf import settings
+
+    return str(settings.INBOX_REDIS_URL)
