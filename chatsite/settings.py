@@ -26,8 +26,8 @@ LOG_LEVEL = env.choice("LOG_LEVEL", "INFO", ["DEBUG", "INFO", "WARNING", "ERROR"
 
 # --- Servers: an address that is absent means the embedded one in the data folder ---------------------------------
 REDIS_URL = env.valkey_url("REDIS_URL", CHAT_DATA_DIR, "cache")
-INBOX_REDIS_URL = env.text("INBOX_REDIS_URL", REDIS_URL)
-CHANNEL_LAYER_URL = env.text("CHANNEL_LAYER_URL", REDIS_URL)
+INBOX_REDIS_URL = env.valkey_url_or("INBOX_REDIS_URL", REDIS_URL)
+CHANNEL_LAYER_URL = env.valkey_url_or("CHANNEL_LAYER_URL", REDIS_URL)
 CELERY_BROKER_URL = env.broker_url("CELERY_BROKER_URL", REDIS_URL)
 EVENT_LOG_URL = env.event_log_url("EVENT_LOG_URL", CHAT_DATA_DIR)
 DATABASES: dict[str, dict[str, Any]] = {
@@ -124,7 +124,8 @@ LANGUAGE_CODE = "en"
 TIME_ZONE = "UTC"
 USE_TZ = True
 STATIC_URL = "/static/"
-STATIC_ROOT = BASE_DIR / "staticfiles"
+# Nobody has to run collectstatic: the files of this checkout are served as they are.
+SERVESTATIC_USE_FINDERS = True
 STATICFILES_DIRS = [BASE_DIR / "static"]
 CACHES = {"default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL}}
 CHANNEL_LAYERS = {

@@ -37,6 +37,7 @@ class IngestBatcher:
         self._receipts = WaitingReceipts(now_ms)
         self._held: dict[tuple[Origin, str], list[MessageSubmission]] = {}
         self._lookups: set[asyncio.Task[None]] = set()
+        self._looked_up: list[tuple[Sequence[MessageSubmission], bool]] = []
         self._done: list[Done] = []
         self._wake = asyncio.Event()
         self._unsettled = False
@@ -50,7 +51,7 @@ class IngestBatcher:
         if self._unsettled:
             # The last batch's outcome is unknown: nothing newer is promised before it is settled.
             submission.refuse(unavailable())
-        elif len(self._messages) >= MAX_QUEUED:
+        elif len(self._messages) + sum(map(len, self._held.values())) >= MAX_QUEUED:
             submission.refuse(overloaded())
         else:
             self._messages.append(submission)
@@ -72,7 +73,7 @@ class IngestBatcher:
     async def run(self) -> None:
         """Process batches until ``stop`` was called and all that was taken is done."""
         while True:
-            if self._messages or self._receipts or self._done:
+            if self._messages or self._receipts or self._done or self._looked_up:
                 await self._process_batch()
             elif self._stopping and not self._lookups:
                 return
@@ -86,6 +87,7 @@ class IngestBatcher:
         self._wake.set()
 
     async def _process_batch(self) -> None:
+        self._take_back_held()
         batch = [self._messages.popleft() for _ in range(min(BATCH, len(self._messages)))]
         admitted = await self._pass_gate(batch)
         receipts = self._receipts.take()
@@ -153,20 +155,26 @@ class IngestBatcher:
         return ready
 
     async def _look_up(self, user_ids: Sequence[str], waiting: Sequence[MessageSubmission]) -> None:
-        """Ask the database, then put the held ones in front of the queue, or refuse them."""
+        """Ask the database; the held ones are taken back before the next batch."""
         failed = False
         try:
             await self._directory.learn_from_database(user_ids)
         except Exception:
             logger.exception("account look-up of %d users failed", len(user_ids))
             failed = True
-        held = [one for first in waiting for one in self._held.pop((first.origin, first.conversation_id))]
-        if failed:
+        self._looked_up.append((waiting, failed))
+        self._wake.set()
+
+    def _take_back_held(self) -> None:
+        """Held ones go to the front of the queue, or are refused. Only between batches: one that is under way may hold more."""
+        looked_up, self._looked_up = self._looked_up, []
+        for waiting, failed in looked_up:
+            held = [one for first in waiting for one in self._held.pop((first.origin, first.conversation_id))]
+            if not failed:
+                self._messages.extendleft(reversed(held))
+                continue
             for submission in held:
                 submission.refuse(unavailable())
-        else:
-            self._messages.extendleft(reversed(held))
-        self._wake.set()
 
     # -- the log --------------------------------------------------------------------------------------------------
 

@@ -12,6 +12,10 @@ class LogUnavailable(Exception):
     """The log did not say that the records are durable. They may be: append the same ones again before any newer."""
 
 
+class LogNotSetUp(LogUnavailable):
+    """The log is new, or came back empty: it must be set up, so that its sequences go on above the old ones."""
+
+
 class LeaseLost(Exception):
     """Another reader of the group has taken over: stop at once; what was done so far may be done again by the other."""
 
@@ -84,7 +88,7 @@ class LogReader(Protocol):
         """At most ``limit`` records after those already polled, in order within a partition; [] after ``wait_ms``.
 
         Takes the group's lease first, waiting for it at most ``wait_ms``. Raises LogUnavailable or LeaseLost; after
-        either, reading goes on from the committed positions.
+        either, reading goes on from the committed positions. LogNotSetUp is one of the former.
         """
 
     def commit(self, records: Sequence[LogRecord]) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from apps.messagelog.base import LeaseLost, LogRecord, LogUnavailable, sequence_of
+from apps.messagelog.base import LeaseLost, LogNotSetUp, LogRecord, LogUnavailable, sequence_of
 from apps.messagelog.keys import committed_key, stream_key
 from apps.valkey.pools import ValkeyError, sync_client
 from apps.valkey.scripts import Script
@@ -52,6 +52,9 @@ class ValkeyStreamsReader:
                 # Nothing new: what was done is written down before waiting for more.
                 self._renew_if_due(0)
             return self._read(limit, min(wait_ms, RENEW_MS))
+        except LogUnavailable:
+            self._forget()
+            raise
         except (ValkeyError, OSError) as error:
             self._forget()
             raise LogUnavailable(str(error)) from error
@@ -96,7 +99,6 @@ class ValkeyStreamsReader:
             raise LeaseLost(f"another reader took over the group {self._group}")
         if self._generation != generation:
             # The log was made anew under our feet: its positions begin again.
-            self._forget()
             raise LogUnavailable("the log was replaced")
 
     def _call_lease(self) -> bool:
@@ -110,7 +112,7 @@ class ValkeyStreamsReader:
         if holder != "held":
             return False
         if not generation:
-            raise LogUnavailable("the log is not set up: run manage.py setup_log")
+            raise LogNotSetUp("the log is not set up")
         self._renewed_at, self._generation = now, int(generation)
         if mark and self._uncommitted:
             self._marked_at = now

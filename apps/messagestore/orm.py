@@ -36,8 +36,8 @@ _BODY = (
 )
 _POINTER = "conversation_id, reader_id, peer_id, message_id, sequence, read_at_ms"
 _INSERT = (
-    "INSERT INTO message (id, sender_id, sender_device, client_id, digest, receiver_id, group_id, conversation_id,"
-    " sequence, content, envelope, media, reply_to, timestamp_ms, sent_at_ms, stored_at_ms, undelivered, pending_devices,"
+    "INSERT INTO message (id, sender_id, sender_device, client_id, digest, receiver_id, group_id,"
+    " conversation_id, sequence, content, envelope, media, reply_to, timestamp_ms, sent_at_ms, stored_at_ms, undelivered, pending_devices,"
     " confirmations, history_for, repeated, settled_at_ms, refusal, stripped_at_ms, expires_at_ms)"
     " VALUES (%s, %s, %s, %s, %s, %s, '', %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, '', %s, %s, %s, %s, %s, %s)"
     " ON CONFLICT DO NOTHING"
@@ -192,8 +192,8 @@ class OrmMessageStore:
             )
             cursor.executemany(
                 "UPDATE message SET content = NULL, envelope = NULL, media = NULL, reply_to = NULL,"
-                " stripped_at_ms = %s, expires_at_ms = %s WHERE id = %s AND pending_devices = '' AND history_for = '' AND NOT undelivered"
-                " AND stripped_at_ms IS NULL",
+                " stripped_at_ms = %s, expires_at_ms = %s WHERE id = %s AND pending_devices = ''"
+                " AND history_for = '' AND NOT undelivered AND stripped_at_ms IS NULL",
                 [(now_ms, now_ms + TRACE_KEPT_MS, message_id) for message_id in pending],
             )
         return len(pending)

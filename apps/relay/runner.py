@@ -6,11 +6,11 @@ import logging
 import secrets
 import socket
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from django.db import InterfaceError, OperationalError, close_old_connections
 
-from apps.messagelog.base import LeaseLost, LogReader, LogRecord, LogUnavailable, MessageLog
+from apps.messagelog.base import LeaseLost, LogNotSetUp, LogReader, LogRecord, LogUnavailable, MessageLog
 from apps.messagestore.base import StoreUnavailable
 from apps.relay.pipeline import RelayPipeline
 from apps.valkey.pools import ValkeyError
@@ -30,10 +30,13 @@ DEPENDENCY_DOWN = (StoreUnavailable, ValkeyError, OperationalError, InterfaceErr
 
 
 class RelayRunner:
-    """Reads the log for the group ``relay`` until ``stop``."""
+    """Reads the log for the group ``relay`` until ``stop``. ``set_up_log`` makes a log usable that is new."""
 
-    def __init__(self, log: MessageLog, pipeline: RelayPipeline, reader_id: str) -> None:
+    def __init__(
+        self, log: MessageLog, pipeline: RelayPipeline, reader_id: str, set_up_log: Callable[[], int]
+    ) -> None:
         self._log = log
+        self._set_up_log = set_up_log
         self._pipeline = pipeline
         self._reader: LogReader = log.reader(GROUP, reader_id)
         self._stopping = False
@@ -47,14 +50,11 @@ class RelayRunner:
         pause = FIRST_PAUSE_SECONDS
         while not self._stopping:
             try:
-                records = self._reader.poll(BATCH, WAIT_MS)
-                if records:
-                    self._process(records)
-                    self._reader.commit(records)
+                self._relay_once()
                 pause = FIRST_PAUSE_SECONDS
             except LeaseLost as error:
                 logger.warning("%s", error)
-            except LogUnavailable as error:
+            except (LogUnavailable, *DEPENDENCY_DOWN) as error:
                 logger.warning("the log does not answer: %s", error)
                 time.sleep(pause)
                 pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
@@ -62,6 +62,17 @@ class RelayRunner:
             self._reader.close()
         except LogUnavailable as error:
             logger.warning("positions were not written at the end: %s", error)
+
+    def _relay_once(self) -> None:
+        try:
+            records = self._reader.poll(BATCH, WAIT_MS)
+        except LogNotSetUp:
+            logger.warning("the log is new or came back empty: it gets a generation of its own")
+            self._set_up_log()
+            return
+        if records:
+            self._process(records)
+            self._reader.commit(records)
 
     def _process(self, records: Sequence[LogRecord]) -> None:
         """Process a batch: wait while a dependency is down; where a record is at fault find it by halves."""

@@ -7,6 +7,7 @@ from typing import Any
 from django.core.management.base import BaseCommand
 
 from apps.connections.bus import BusSender
+from apps.messagelog.generation import set_up_log
 from apps.messagelog.log import get_message_log
 from apps.messagestore.store import get_message_store
 from apps.relay.pipeline import RelayPipeline
@@ -21,7 +22,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         """Relay until SIGTERM or SIGINT."""
         bus = BusSender()
-        runner = RelayRunner(get_message_log(), RelayPipeline(get_message_store(), bus), new_reader_id())
+        runner = RelayRunner(get_message_log(), RelayPipeline(get_message_store(), bus), new_reader_id(), set_up_log)
 
         def stop(signum: int, frame: FrameType | None) -> None:
             runner.stop()

@@ -1,0 +1,139 @@
+"""The relay's loop: what waits, what is taken apart, what is buried, and when positions are committed."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import pytest
+
+from apps.messagelog.base import LeaseLost, LogNotSetUp, LogRecord, LogUnavailable
+from apps.messagestore.base import StoreUnavailable
+from apps.relay import runner as runner_module
+from apps.relay.runner import TRIES_OF_A_RECORD, RelayRunner
+
+
+def record(position: int, payload: str = "fine") -> LogRecord:
+    return LogRecord(partition=0, position=position, sequence=position, payload=payload)
+
+
+@dataclass
+class ScriptedLog:
+    """A log and its reader in one: each poll gives the next answer, then stops the runner."""
+
+    answers: list[list[LogRecord] | Exception]
+    committed: list[int] = field(default_factory=list)
+    buried: list[tuple[int, str]] = field(default_factory=list)
+    stop: Callable[[], None] = lambda: None
+    closed: bool = False
+
+    def reader(self, group: str, reader_id: str) -> "ScriptedLog":
+        return self
+
+    def poll(self, limit: int, wait_ms: int) -> list[LogRecord]:
+        if not self.answers:
+            self.stop()
+            return []
+        answer = self.answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    def commit(self, records: Sequence[LogRecord]) -> None:
+        self.committed += [one.position for one in records]
+
+    def bury(self, one: LogRecord, reason: str) -> None:
+        self.buried.append((one.position, reason))
+
+    def close(self) -> None:
+        self.closed = True
+
+
+@dataclass
+class ScriptedPipeline:
+    """Fails for poison, is down for as long as told, and remembers what took effect."""
+
+    done: list[int] = field(default_factory=list)
+    withdrawn: list[int] = field(default_factory=list)
+    calls: int = 0
+    down_for: int = 0
+
+    def process(self, records: Sequence[LogRecord]) -> list[tuple[LogRecord, str]]:
+        self.calls += 1
+        if self.down_for:
+            self.down_for -= 1
+            raise StoreUnavailable("down")
+        if any(one.payload == "poison" for one in records):
+            raise RuntimeError("cannot be processed")
+        self.done += [one.position for one in records if one.payload != "broken"]
+        return [(one, "no JSON") for one in records if one.payload == "broken"]
+
+    def withdraw(self, one: LogRecord) -> None:
+        self.withdrawn.append(one.position)
+
+
+@pytest.fixture(autouse=True)
+def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runner_module.time, "sleep", lambda seconds: None)
+
+
+def run(
+    log: ScriptedLog, pipeline: ScriptedPipeline, set_up: Callable[[], int] = lambda: 1
+) -> None:
+    runner = RelayRunner(log, pipeline, "r1", set_up)  # type: ignore[arg-type]
+    log.stop = runner.stop
+    runner.run()
+
+
+def test_a_batch_is_committed_after_it_took_effect() -> None:
+    log, pipeline = ScriptedLog([[record(1), record(2)]]), ScriptedPipeline()
+    run(log, pipeline)
+    assert (pipeline.done, log.committed, log.closed) == ([1, 2], [1, 2], True)
+
+
+def test_while_a_dependency_is_down_the_batch_waits_and_nothing_is_skipped() -> None:
+    log, pipeline = ScriptedLog([[record(1)], [record(2)]]), ScriptedPipeline(down_for=7)
+    run(log, pipeline)
+    assert (pipeline.done, log.committed, log.buried) == ([1, 2], [1, 2], [])
+
+
+def test_a_poison_record_is_found_by_halves_tried_five_times_buried_and_withdrawn() -> None:
+    batch = [record(number, "poison" if number == 77 else "fine") for number in range(1, 101)]
+    log, pipeline = ScriptedLog([batch]), ScriptedPipeline()
+    run(log, pipeline)
+    assert sorted(pipeline.done) == [number for number in range(1, 101) if number != 77]
+    assert [position for position, _ in log.buried] == pipeline.withdrawn == [77]
+    assert log.committed == list(range(1, 101))
+    assert pipeline.calls < 2 * 8 + TRIES_OF_A_RECORD, "halves, not one by one"
+
+
+def test_a_broken_record_is_buried_without_disturbing_the_others() -> None:
+    log, pipeline = ScriptedLog([[record(1), record(2, "broken"), record(3)]]), ScriptedPipeline()
+    run(log, pipeline)
+    assert (pipeline.done, log.buried, pipeline.calls) == ([1, 3], [(2, "no JSON")], 1)
+
+
+def test_a_lost_lease_and_a_silent_log_are_survived() -> None:
+    log = ScriptedLog([LeaseLost("other"), LogUnavailable("away"), [record(1)]])
+    pipeline = ScriptedPipeline()
+    run(log, pipeline)
+    assert log.committed == [1]
+
+
+def test_a_new_log_is_set_up() -> None:
+    calls: list[int] = []
+    log = ScriptedLog([LogNotSetUp("new"), [record(1)]])
+    run(log, ScriptedPipeline(), lambda: calls.append(1) or 2)
+    assert (calls, log.committed) == ([1], [1])
+
+
+def test_a_stop_while_a_dependency_is_down_commits_nothing() -> None:
+    log, pipeline = ScriptedLog([[record(1)]]), ScriptedPipeline(down_for=3)
+    original = pipeline.process
+
+    def process(records: Sequence[LogRecord]) -> list[tuple[LogRecord, str]]:
+        if pipeline.down_for == 1:
+            log.stop()
+        return original(records)
+
+    pipeline.process = process  # type: ignore[method-assign]
+    run(log, pipeline)
+    assert log.committed == []
