@@ -58,6 +58,7 @@ INSTALLED_APPS = [
     "rest_framework",
     "axes",
     "channels",
+    "servestatic",
     "apps.messagelog",
     "apps.messagestore",
     "apps.accounts",

@@ -85,7 +85,7 @@ def _build_page(request: DrainRequest, window: Window, bodies: dict[str, Body]) 
         frame = entry.frame
         if entry.kind == "message":
             body = bodies.get(entry.member)
-            if body is None or request.device_id not in body.pending_devices:
+            if body is None or request.device_id not in body.waited_for:
                 stale.append(
                     Change(kind="remove", user_id=request.user_id, device_id=request.device_id, member=entry.member)
                 )

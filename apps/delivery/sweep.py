@@ -15,7 +15,7 @@ from apps.messagestore.store import get_message_store
 from apps.valkey.pools import sync_client
 
 CURSOR_KEY = "sweep:cursor"
-"""STRING message id up to which the running round has come; 1 h."""
+"""STRING "receiver message_id" up to which the running round has come; 1 h."""
 
 PAGE = 1_000
 SETTLING_MS = 10_000
@@ -30,15 +30,16 @@ def sweep_page(bus: BusSender) -> int:
     client = sync_client(settings.REDIS_URL)
     now_ms = int(time.time() * 1000)
     store = get_message_store()
-    page = store.list_pending_page(client.get(CURSOR_KEY) or "", PAGE, now_ms - SETTLING_MS)
+    receiver_id, _, message_id = (client.get(CURSOR_KEY) or "").partition(" ")
+    page = store.list_waiting_page((receiver_id, message_id), PAGE, now_ms - SETTLING_MS)
     facts = list_delivery_facts(list({user for one in page for user in (one.sender_id, one.receiver_id)}))
     _adopt_orphans(page, facts, now_ms)
     _release_gone_devices(page, facts, now_ms)
-    count = _put_back([one.message_id for one in page], facts, bus)
+    count = _put_back([one.message_id for one in page], bus)
     if len(page) < PAGE:
         client.delete(CURSOR_KEY)
     else:
-        client.set(CURSOR_KEY, page[-1].message_id, ex=3_600)
+        client.set(CURSOR_KEY, f"{page[-1].receiver_id} {page[-1].message_id}", ex=3_600)
     return count
 
 
@@ -62,8 +63,8 @@ def _release_gone_devices(page: Sequence[Standing], facts: Mapping[str, Delivery
     gone = {
         (user_id, device_id)
         for one in page
-        for device_id in one.pending_devices
-        for user_id in (one.sender_id, one.receiver_id)
+        for user_id, device_ids in ((one.receiver_id, one.pending_devices), (one.sender_id, one.own_devices))
+        for device_id in device_ids
         if device_id not in living
     }
     for user_id, device_id in gone:
@@ -80,16 +81,14 @@ def release_device(user_id: str, device_id: str, now_ms: int) -> int:
     return released
 
 
-def _put_back(message_ids: Sequence[str], facts: Mapping[str, DeliveryFacts], bus: BusSender) -> int:
+def _put_back(message_ids: Sequence[str], bus: BusSender) -> int:
     """Put what inboxes miss, in the order of the page (message ids sort by time)."""
-    owners = {device_id: user_id for user_id, each in facts.items() for device_id in each.devices}
     standings = get_message_store().list_standings(message_ids)
     wanted = [
-        (owners[device_id], device_id, message_id)
-        for message_id in message_ids
-        if message_id in standings
-        for device_id in standings[message_id].pending_devices
-        if device_id in owners
+        (user_id, device_id, one.message_id)
+        for one in (standings[message_id] for message_id in message_ids if message_id in standings)
+        for user_id, device_ids in ((one.receiver_id, one.pending_devices), (one.sender_id, one.own_devices))
+        for device_id in device_ids
     ]
     missing = list_missing(wanted)
     bodies = get_message_store().list_bodies([message_id for _, _, message_id in missing]) if missing else {}

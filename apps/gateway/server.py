@@ -7,7 +7,7 @@ import uvicorn
 from apps.gateway.process import get_gateway_process
 from apps.protocol.limits import MAX_ENVELOPE_FRAME_BYTES
 
-GRACEFUL_SECONDS = 5
+GRACEFUL_SECONDS = 1
 BACKLOG = 4_096
 
 

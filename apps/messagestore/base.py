@@ -20,7 +20,7 @@ class StoreUnavailable(Exception):
 class NewMessage:
     """A row to insert if its id and its (sender, device, client id) are absent.
 
-    ``pending_devices`` are the devices that must confirm; ``refusal`` is an error code where the message is withdrawn
+    ``pending_devices`` are the receiver's devices, ``own_devices`` the sender's other ones: all must confirm. ``refusal`` is an error code where the message is withdrawn
     at once (then it has no content). ``sequence`` is the position of this record.
     """
 
@@ -39,6 +39,7 @@ class NewMessage:
     timestamp_ms: int
     sent_at_ms: int
     pending_devices: tuple[str, ...]
+    own_devices: tuple[str, ...]
     history_for: tuple[str, ...]
     refusal: str
 
@@ -58,6 +59,7 @@ class Standing:
     timestamp_ms: int
     undelivered: bool
     pending_devices: tuple[str, ...]
+    own_devices: tuple[str, ...]
     repeated: bool
     settled_at_ms: int | None
     refusal: str
@@ -81,7 +83,7 @@ class Confirmation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Body:
-    """A message with its content, as a drain sends it."""
+    """A message with its content, as a drain sends it; ``waited_for`` are all devices that must still confirm."""
 
     message_id: str
     sender_id: str
@@ -94,7 +96,7 @@ class Body:
     timestamp_ms: int
     sequence: int
     conversation_id: str
-    pending_devices: tuple[str, ...]
+    waited_for: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -158,8 +160,8 @@ class MessageStore(Protocol):
         changed.
         """
 
-    def list_pending_page(self, after_id: str, limit: int, before_ms: int) -> list[Standing]:
-        """Messages older than a time that a device must confirm or nobody has, by id, for the slow sweep."""
+    def list_waiting_page(self, after: tuple[str, str], limit: int, before_ms: int) -> list[Standing]:
+        """Messages stored before a time that wait for some device or for any, by (receiver, id), for the slow sweep."""
 
     def purge_expired(self, now_ms: int, limit: int) -> int:
         """Delete at most ``limit`` rows past their time. Returns how many."""

@@ -9,7 +9,7 @@ from django.db.models import Q
 class Message(models.Model):
     """One message: content until nobody needs it, then the bare facts for 7 days more.
 
-    Times are ms since the Unix epoch. ``pending_devices`` and ``history_for`` are ids, each followed by a space, so
+    Times are ms since the Unix epoch. Lists of devices and ``history_for`` are ids, each followed by a space, so
     that one conditional UPDATE can take one out. ``receiver_id`` or ``group_id`` is empty.
     """
 
@@ -30,11 +30,14 @@ class Message(models.Model):
     sent_at_ms = models.BigIntegerField()
     stored_at_ms = models.BigIntegerField()
     undelivered = models.BooleanField(default=True)
+    # The receiver's devices that must confirm, and the sender's other ones that must confirm their copy.
     pending_devices = models.TextField(blank=True, default="")
+    own_devices = models.TextField(blank=True, default="")
+    waiting = models.BooleanField(default=True)
     confirmations = models.TextField(blank=True, default="")
     history_for = models.CharField(max_length=40, blank=True, default="")
     repeated = models.BooleanField(default=False)
-    settled_at_ms = models.BigIntegerField(null=True)
+    settled_at_ms = models.BigIntegerField(default=0)
     refusal = models.CharField(max_length=32, blank=True, default="")
     stripped_at_ms = models.BigIntegerField(null=True)
     expires_at_ms = models.BigIntegerField()
@@ -44,14 +47,12 @@ class Message(models.Model):
         constraints: ClassVar = [
             models.UniqueConstraint(fields=["sender_id", "sender_device", "client_id"], name="message_triple")
         ]
+        # Every index costs each message; those that only some messages need are partial.
         indexes: ClassVar = [
-            models.Index(fields=["conversation_id", "-sequence"], name="message_conversation"),
-            models.Index(fields=["receiver_id"], name="message_to_receive", condition=~Q(pending_devices="")),
-            models.Index(fields=["sender_id"], name="message_own_copies", condition=~Q(pending_devices="")),
-            models.Index(
-                fields=["receiver_id", "timestamp_ms"], name="message_undelivered", condition=Q(undelivered=True)
-            ),
-            models.Index(fields=["sender_id", "settled_at_ms"], name="message_settled"),
+            models.Index(fields=["receiver_id", "id"], name="message_waiting", condition=Q(waiting=True)),
+            models.Index(fields=["sender_id"], name="message_own_copies", condition=~Q(own_devices="")),
+            models.Index(fields=["sender_id", "settled_at_ms"], name="message_settled", condition=Q(settled_at_ms__gt=0)),
+            models.Index(fields=["conversation_id", "-sequence"], name="message_history", condition=~Q(history_for="")),
             models.Index(fields=["expires_at_ms"], name="message_expiry"),
         ]
 

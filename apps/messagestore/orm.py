@@ -28,39 +28,65 @@ CHUNK = 500
 
 _STANDING = (
     "id, sender_id, sender_device, client_id, digest, receiver_id, conversation_id, sequence, timestamp_ms,"
-    " undelivered, pending_devices, repeated, settled_at_ms, refusal"
+    " undelivered, pending_devices, own_devices, repeated, settled_at_ms, refusal"
 )
 _BODY = (
     "id, sender_id, receiver_id, group_id, content, envelope, media, reply_to, timestamp_ms, sequence, conversation_id,"
-    " pending_devices"
+    " pending_devices, own_devices"
 )
 _POINTER = "conversation_id, reader_id, peer_id, message_id, sequence, read_at_ms"
 _INSERT = (
-    "INSERT INTO message (id, sender_id, sender_device, client_id, digest, receiver_id, group_id,"
-    " conversation_id, sequence, content, envelope, media, reply_to, timestamp_ms, sent_at_ms, stored_at_ms, undelivered, pending_devices,"
-    " confirmations, history_for, repeated, settled_at_ms, refusal, stripped_at_ms, expires_at_ms)"
-    " VALUES (%s, %s, %s, %s, %s, %s, '', %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, '', %s, %s, %s, %s, %s, %s)"
-    " ON CONFLICT DO NOTHING"
+    "INSERT INTO message (id, sender_id, sender_device, client_id, digest, receiver_id, group_id, conversation_id,"
+    " sequence, content, envelope, media, reply_to, timestamp_ms, sent_at_ms, stored_at_ms, undelivered,"
+    " pending_devices, own_devices, waiting, confirmations, history_for, repeated, settled_at_ms, refusal,"
+    " stripped_at_ms, expires_at_ms)"
+    " VALUES (%s, %s, %s, %s, %s, %s, '', %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, '', %s, %s, %s, %s, %s,"
+    " %s) ON CONFLICT DO NOTHING"
 )
-# SQL reads the old values on the right-hand side: {left} is the list without this device.
-_LEFT = "replace(pending_devices, %s, '')"
-_GONE = f"({_LEFT} = '' AND history_for = '' AND (NOT undelivered OR receiver_id = %s))"
-_CONFIRM = (
+# SQL reads the old values on the right-hand side: a list that is this one device, or empty, will be empty.
+_STRIP = (
+    " content = CASE WHEN {gone} THEN NULL ELSE content END,"
+    " envelope = CASE WHEN {gone} THEN NULL ELSE envelope END,"
+    " media = CASE WHEN {gone} THEN NULL ELSE media END,"
+    " reply_to = CASE WHEN {gone} THEN NULL ELSE reply_to END,"
+    " stripped_at_ms = CASE WHEN {gone} THEN %(at)s ELSE stripped_at_ms END"
+)
+_CONFIRM_BY_RECEIVER = (
     "UPDATE message SET"
-    f" content = CASE WHEN {_GONE} THEN NULL ELSE content END,"
-    f" envelope = CASE WHEN {_GONE} THEN NULL ELSE envelope END,"
-    f" media = CASE WHEN {_GONE} THEN NULL ELSE media END,"
-    f" reply_to = CASE WHEN {_GONE} THEN NULL ELSE reply_to END,"
-    f" stripped_at_ms = CASE WHEN {_GONE} THEN %s ELSE stripped_at_ms END,"
-    f" expires_at_ms = CASE WHEN {_GONE} THEN %s"
-    " WHEN undelivered AND receiver_id = %s AND history_for <> '' THEN %s ELSE expires_at_ms END,"
-    " settled_at_ms = CASE WHEN undelivered AND receiver_id = %s THEN %s ELSE settled_at_ms END,"
-    " confirmations = CASE WHEN pending_devices LIKE %s OR (undelivered AND receiver_id = %s)"
-    " THEN confirmations || %s ELSE confirmations END,"
-    " undelivered = (undelivered AND receiver_id <> %s),"
-    f" pending_devices = {_LEFT}"
-    " WHERE id = %s AND (receiver_id = %s OR sender_id = %s) AND stripped_at_ms IS NULL"
-    " AND (pending_devices LIKE %s OR (undelivered AND receiver_id = %s))"
+    + _STRIP.format(gone="pending_devices IN (%(device)s, '') AND own_devices = '' AND history_for = ''")
+    + ", expires_at_ms = CASE"
+    " WHEN pending_devices IN (%(device)s, '') AND own_devices = '' AND history_for = '' THEN %(trace_until)s"
+    " WHEN undelivered AND history_for <> '' THEN %(history_until)s ELSE expires_at_ms END,"
+    " settled_at_ms = CASE WHEN undelivered THEN %(at)s ELSE settled_at_ms END,"
+    " confirmations = confirmations || %(note)s,"
+    " undelivered = FALSE,"
+    " waiting = (pending_devices NOT IN (%(device)s, '') OR own_devices <> ''),"
+    " pending_devices = replace(pending_devices, %(device)s, '')"
+    " WHERE id = %(id)s AND receiver_id = %(user)s AND refusal = '' AND stripped_at_ms IS NULL"
+    " AND (undelivered OR pending_devices LIKE %(like)s)"
+)
+_CONFIRM_OWN_COPY = (
+    "UPDATE message SET"
+    + _STRIP.format(
+        gone="own_devices = %(device)s AND pending_devices = '' AND history_for = '' AND NOT undelivered"
+    )
+    + ", expires_at_ms = CASE"
+    " WHEN own_devices = %(device)s AND pending_devices = '' AND history_for = '' AND NOT undelivered"
+    " THEN %(trace_until)s ELSE expires_at_ms END,"
+    " confirmations = confirmations || %(note)s,"
+    " waiting = (undelivered OR pending_devices <> '' OR own_devices <> %(device)s),"
+    " own_devices = replace(own_devices, %(device)s, '')"
+    " WHERE id = %(id)s AND sender_id = %(user)s AND stripped_at_ms IS NULL AND own_devices LIKE %(like)s"
+)
+_RELEASE = (
+    "UPDATE message SET"
+    " pending_devices = replace(pending_devices, %(device)s, ''), own_devices = replace(own_devices, %(device)s, ''),"
+    " waiting = (undelivered OR pending_devices NOT IN (%(device)s, '') OR own_devices NOT IN (%(device)s, ''))"
+    " WHERE id = %(id)s"
+)
+_STRIP_RELEASED = (
+    "UPDATE message SET content = NULL, envelope = NULL, media = NULL, reply_to = NULL, stripped_at_ms = %(at)s,"
+    " expires_at_ms = %(trace_until)s WHERE id = %(id)s AND NOT waiting AND history_for = '' AND stripped_at_ms IS NULL"
 )
 
 
@@ -111,10 +137,12 @@ class OrmMessageStore:
 
     def confirm(self, confirmations: Sequence[Confirmation]) -> None:
         """See MessageStore."""
-        if not confirmations:
-            return
+        by_receiver = [_confirm_values(one) for one in confirmations if one.by_receiver]
+        of_copies = [_confirm_values(one) for one in confirmations if not one.by_receiver]
         with _translated_errors(), _cursor() as cursor:
-            cursor.executemany(_CONFIRM, [_confirm_values(confirmation) for confirmation in confirmations])
+            for statement, values in ((_CONFIRM_BY_RECEIVER, by_receiver), (_CONFIRM_OWN_COPY, of_copies)):
+                if values:
+                    cursor.executemany(statement, values)
 
     def raise_pointers(self, pointers: Sequence[Pointer]) -> list[Pointer]:
         """See MessageStore."""
@@ -144,7 +172,7 @@ class OrmMessageStore:
         with _translated_errors(), _cursor() as cursor:
             cursor.execute(
                 "UPDATE message SET pending_devices = pending_devices || %s"
-                " WHERE receiver_id = %s AND undelivered AND refusal = '' AND expires_at_ms > %s"
+                " WHERE receiver_id = %s AND waiting AND undelivered AND expires_at_ms > %s"
                 " AND pending_devices NOT LIKE %s",
                 [f"{device_id} ", user_id, now_ms, f"%{device_id} %"],
             )
@@ -152,21 +180,20 @@ class OrmMessageStore:
 
     def list_pending(self, user_id: str, device_id: str, now_ms: int) -> list[tuple[str, str, int, int]]:
         """See MessageStore."""
-        select = (
-            "SELECT id, conversation_id, sequence, timestamp_ms FROM message"
-            " WHERE {} = %s AND pending_devices <> '' AND pending_devices LIKE %s AND expires_at_ms > %s"
-        )
+        select = "SELECT id, conversation_id, sequence, timestamp_ms FROM message WHERE"
         values = [user_id, f"%{device_id} %", now_ms]
-        return [
-            (row[0], row[1], row[2], row[3])
-            for column in ("receiver_id", "sender_id")
-            for row in _rows(select.format(column), values)
-        ]
+        received = _rows(
+            f"{select} receiver_id = %s AND waiting AND pending_devices LIKE %s AND expires_at_ms > %s", values
+        )
+        copies = _rows(
+            f"{select} sender_id = %s AND own_devices <> '' AND own_devices LIKE %s AND expires_at_ms > %s", values
+        )
+        return [(row[0], row[1], row[2], row[3]) for row in (*received, *copies)]
 
     def list_settled_since(self, sender_id: str, since_ms: int) -> list[Standing]:
         """See MessageStore."""
         rows = _rows(
-            f"SELECT {_STANDING} FROM message WHERE sender_id = %s AND settled_at_ms >= %s"
+            f"SELECT {_STANDING} FROM message WHERE sender_id = %s AND settled_at_ms > 0 AND settled_at_ms >= %s"
             " ORDER BY settled_at_ms, sequence",
             [sender_id, since_ms],
         )
@@ -184,26 +211,22 @@ class OrmMessageStore:
 
     def release_device(self, user_id: str, device_id: str, now_ms: int) -> int:
         """See MessageStore."""
-        pending = [row[0] for row in self.list_pending(user_id, device_id, 0)]
-        with self.batch(), _cursor() as cursor:
-            cursor.executemany(
-                f"UPDATE message SET pending_devices = {_LEFT} WHERE id = %s",
-                [(f"{device_id} ", message_id) for message_id in pending],
-            )
-            cursor.executemany(
-                "UPDATE message SET content = NULL, envelope = NULL, media = NULL, reply_to = NULL,"
-                " stripped_at_ms = %s, expires_at_ms = %s WHERE id = %s AND pending_devices = ''"
-                " AND history_for = '' AND NOT undelivered AND stripped_at_ms IS NULL",
-                [(now_ms, now_ms + TRACE_KEPT_MS, message_id) for message_id in pending],
-            )
-        return len(pending)
+        values = [
+            {"id": row[0], "device": f"{device_id} ", "at": now_ms, "trace_until": now_ms + TRACE_KEPT_MS}
+            for row in self.list_pending(user_id, device_id, 0)
+        ]
+        if values:
+            with self.batch(), _cursor() as cursor:
+                cursor.executemany(_RELEASE, values)
+                cursor.executemany(_STRIP_RELEASED, values)
+        return len(values)
 
-    def list_pending_page(self, after_id: str, limit: int, before_ms: int) -> list[Standing]:
+    def list_waiting_page(self, after: tuple[str, str], limit: int, before_ms: int) -> list[Standing]:
         """See MessageStore."""
         rows = _rows(
-            f"SELECT {_STANDING} FROM message WHERE id > %s AND (pending_devices <> '' OR undelivered)"
-            " AND stored_at_ms < %s ORDER BY id LIMIT %s",
-            [after_id, before_ms, limit],
+            f"SELECT {_STANDING} FROM message WHERE waiting AND (receiver_id, id) > (%s, %s) AND stored_at_ms < %s"
+            " ORDER BY receiver_id, id LIMIT %s",
+            [*after, before_ms, limit],
         )
         return [_to_standing(row) for row in rows]
 
@@ -271,44 +294,30 @@ def _insert_values(message: NewMessage, now_ms: int) -> tuple[Any, ...]:
         message.sent_at_ms,
         now_ms,
         not refused,
-        "".join(f"{device_id} " for device_id in message.pending_devices),
-        "".join(f"{user_id} " for user_id in message.history_for),
+        _to_list(message.pending_devices),
+        _to_list(message.own_devices),
+        not refused,
+        _to_list(message.history_for),
         False,
-        now_ms if refused else None,
+        now_ms if refused else 0,
         message.refusal,
         now_ms if refused else None,
         now_ms + (TRACE_KEPT_MS if refused else UNDELIVERED_KEPT_MS),
     )
 
 
-def _confirm_values(confirmation: Confirmation) -> tuple[Any, ...]:
-    device, user = f"{confirmation.device_id} ", confirmation.user_id
-    like, at_ms = f"%{device}%", confirmation.at_ms
-    gone = (device, user)
-    return (
-        *gone,
-        *gone,
-        *gone,
-        *gone,
-        *gone,
-        at_ms,
-        *gone,
-        at_ms + TRACE_KEPT_MS,
-        user,
-        at_ms + HISTORY_KEPT_MS,
-        user,
-        at_ms,
-        like,
-        user,
-        f"{confirmation.device_id}:{at_ms} ",
-        user,
-        device,
-        confirmation.message_id,
-        user,
-        user,
-        like,
-        user,
-    )
+def _confirm_values(confirmation: Confirmation) -> dict[str, Any]:
+    device = f"{confirmation.device_id} "
+    return {
+        "id": confirmation.message_id,
+        "user": confirmation.user_id,
+        "device": device,
+        "like": f"%{device}%",
+        "note": f"{confirmation.device_id}:{confirmation.at_ms} ",
+        "at": confirmation.at_ms,
+        "trace_until": confirmation.at_ms + TRACE_KEPT_MS,
+        "history_until": confirmation.at_ms + HISTORY_KEPT_MS,
+    }
 
 
 def _to_standing(row: tuple[Any, ...]) -> Standing:
@@ -324,9 +333,10 @@ def _to_standing(row: tuple[Any, ...]) -> Standing:
         timestamp_ms=row[8],
         undelivered=bool(row[9]),
         pending_devices=tuple(row[10].split()),
-        repeated=bool(row[11]),
-        settled_at_ms=row[12],
-        refusal=row[13],
+        own_devices=tuple(row[11].split()),
+        repeated=bool(row[12]),
+        settled_at_ms=row[13] or None,
+        refusal=row[14],
     )
 
 
@@ -343,7 +353,7 @@ def _to_body(row: tuple[Any, ...]) -> Body:
         timestamp_ms=row[8],
         sequence=row[9],
         conversation_id=row[10],
-        pending_devices=tuple(row[11].split()),
+        waited_for=(*row[11].split(), *row[12].split()),
     )
 
 
@@ -356,6 +366,11 @@ def _to_pointer(row: tuple[Any, ...]) -> Pointer:
         sequence=row[4],
         read_at_ms=row[5],
     )
+
+
+def _to_list(ids: Sequence[str]) -> str:
+    """Each id followed by a space, so that one can be taken out with ``replace``."""
+    return "".join(f"{one} " for one in ids)
 
 
 def _to_json(value: dict[str, Any] | None) -> str | None:

@@ -30,7 +30,7 @@ def settle_confirmations(
             if standing is None or record.user_id not in (standing.receiver_id, standing.sender_id):
                 continue
             by_receiver = record.user_id == standing.receiver_id
-            waited_for = record.device_id in standing.pending_devices
+            waited_for = record.device_id in (standing.pending_devices if by_receiver else standing.own_devices)
             if waited_for or (by_receiver and standing.undelivered):
                 confirmations.append(
                     Confirmation(

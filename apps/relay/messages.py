@@ -62,15 +62,15 @@ def _to_row(sequence: int, record: MessageSubmitted, people: People, refusal: st
         reply_to=None if refusal else record.reply_to,
         timestamp_ms=record.timestamp_ms,
         sent_at_ms=record.sent_at_ms,
-        pending_devices=() if refusal else _waited_for(record.sender_id, record.sender_device, receiver_id, people),
+        pending_devices=() if refusal else people.devices(receiver_id),
+        own_devices=() if refusal else _other_devices(record.sender_id, record.sender_device, people),
         history_for=tuple(user_id for user_id in keeps if people.keeps_history(user_id)),
         refusal=refusal,
     )
 
 
-def _waited_for(sender_id: str, sender_device: str, receiver_id: str, people: People) -> tuple[str, ...]:
-    own = tuple(device_id for device_id in people.devices(sender_id) if device_id != sender_device)
-    return people.devices(receiver_id) + own
+def _other_devices(sender_id: str, sender_device: str, people: People) -> tuple[str, ...]:
+    return tuple(device_id for device_id in people.devices(sender_id) if device_id != sender_device)
 
 
 def _announce(message: NewMessage, standing: Standing | None, people: People, now_ms: int) -> list[Change]:
@@ -84,24 +84,21 @@ def _announce(message: NewMessage, standing: Standing | None, people: People, no
             for device_id in people.devices(message.sender_id)
             for receipt in build_outcome(refused, device_id)
         ]
-    pending = message.pending_devices if standing is None else standing.pending_devices
-    own = set(people.devices(message.sender_id))
-    frames: dict[bool, str] = {}
-    changes: list[Change] = []
-    for device_id in pending:
-        for_sender = device_id in own
-        if for_sender not in frames:
-            frames[for_sender] = build_incoming(message, for_sender=for_sender)
-        changes.append(
-            Change(
-                kind="put",
-                user_id=message.sender_id if for_sender else message.receiver_id,
-                device_id=device_id,
-                member=message.message_id,
-                frame=frames[for_sender],
-            )
-        )
-    return changes
+    waiting = message if standing is None else standing
+    return [
+        *_put(message, message.receiver_id, waiting.pending_devices, for_sender=False),
+        *_put(message, message.sender_id, waiting.own_devices, for_sender=True),
+    ]
+
+
+def _put(message: NewMessage, user_id: str, device_ids: Sequence[str], *, for_sender: bool) -> list[Change]:
+    if not device_ids:
+        return []
+    frame = build_incoming(message, for_sender=for_sender)
+    return [
+        Change(kind="put", user_id=user_id, device_id=device_id, member=message.message_id, frame=frame)
+        for device_id in device_ids
+    ]
 
 
 def _refused_now(message: NewMessage, now_ms: int) -> Standing:
@@ -117,6 +114,7 @@ def _refused_now(message: NewMessage, now_ms: int) -> Standing:
         timestamp_ms=message.timestamp_ms,
         undelivered=False,
         pending_devices=(),
+        own_devices=(),
         repeated=False,
         settled_at_ms=now_ms,
         refusal=message.refusal,

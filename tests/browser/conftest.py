@@ -25,6 +25,8 @@ CHROMIUM_FLAGS = [
 DESKTOP: ViewportSize = {"width": 1280, "height": 800}
 PHONE: ViewportSize = {"width": 390, "height": 844}
 
+PersonMaker = Callable[..., Person]
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Everything here needs a browser."""
@@ -67,9 +69,6 @@ def network(chat_server: Server) -> Iterator[Network]:
     network = Network(chat_server.port)
     yield network
     network.close()
-
-
-PersonMaker = Callable[..., Person]
 
 
 @pytest.fixture

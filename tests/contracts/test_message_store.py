@@ -33,7 +33,8 @@ MESSAGE = NewMessage(
     reply_to="msg-0000000000000000",
     timestamp_ms=NOW,
     sent_at_ms=NOW - 5,
-    pending_devices=(B1, B2, A2),
+    pending_devices=(B1, B2),
+    own_devices=(A2,),
     history_for=(),
     refusal="",
 )
@@ -81,14 +82,14 @@ def test_a_batch_of_new_messages_is_stored_whole(store: MessageStore) -> None:
     assert len(store.list_standings(ids)) == 1_200
     body = store.list_bodies(ids)[ids[0]]
     assert (body.content, body.media, body.reply_to) == ("hello", {"media_id": "med-1"}, "msg-0000000000000000")
-    assert body.pending_devices == (B1, B2, A2)
+    assert body.waited_for == (B1, B2, A2)
 
 
 def test_a_replay_of_the_same_record_changes_nothing(store: MessageStore) -> None:
     store.insert_absent([MESSAGE], NOW)
     confirm(store, B, B1, 1)
     found = store.insert_absent([MESSAGE, numbered(2)], NOW + 1)
-    assert (found[MESSAGE.message_id].sequence, found[MESSAGE.message_id].pending_devices) == (1, (B2, A2))
+    assert (found[MESSAGE.message_id].sequence, found[MESSAGE.message_id].pending_devices) == (1, (B2,))
     assert found[MESSAGE.message_id].delivered
 
 
@@ -114,19 +115,19 @@ def test_the_receivers_first_confirmation_delivers_and_the_last_device_strips(st
     store.insert_absent([MESSAGE], NOW)
     confirm(store, B, B1, 1)
     row = standing(store)
-    assert (row.undelivered, row.settled_at_ms, row.pending_devices) == (False, NOW + 100, (B2, A2))
+    assert (row.undelivered, row.settled_at_ms, row.pending_devices) == (False, NOW + 100, (B2,))
     assert store.list_bodies([MESSAGE.message_id])
     confirm(store, B, B2, 1, at_ms=NOW + 200)
     confirm(store, A, A2, 1, at_ms=NOW + 300)
     assert store.list_bodies([MESSAGE.message_id]) == {}
     row = standing(store)
-    assert (row.settled_at_ms, row.pending_devices, row.digest) == (NOW + 100, (), "d1")
+    assert (row.settled_at_ms, row.pending_devices, row.own_devices, row.digest) == (NOW + 100, (), (), "d1")
 
 
 def test_stripping_leaves_no_content_in_the_row(store: MessageStore) -> None:
     from apps.messagestore.models import Message
 
-    store.insert_absent([replace(MESSAGE, pending_devices=(B1,), envelope={"x": 1})], NOW)
+    store.insert_absent([replace(MESSAGE, pending_devices=(B1,), own_devices=(), envelope={"x": 1})], NOW)
     confirm(store, B, B1, 1)
     row = Message.objects.get()
     assert [row.content, row.envelope, row.media, row.reply_to] == [None] * 4
@@ -134,17 +135,17 @@ def test_stripping_leaves_no_content_in_the_row(store: MessageStore) -> None:
 
 
 def test_the_senders_own_device_does_not_make_a_message_delivered(store: MessageStore) -> None:
-    store.insert_absent([replace(MESSAGE, pending_devices=(A2,))], NOW)
+    store.insert_absent([replace(MESSAGE, pending_devices=())], NOW)
     confirm(store, A, A2, 1)
     row = standing(store)
-    assert (row.undelivered, row.settled_at_ms, row.pending_devices) == (True, None, ())
+    assert (row.undelivered, row.settled_at_ms, row.own_devices) == (True, None, ())
     assert store.list_bodies([MESSAGE.message_id]), "nobody has it yet"
 
 
 def test_nobody_else_can_confirm(store: MessageStore) -> None:
     store.insert_absent([MESSAGE], NOW)
     confirm(store, "usr-cccccccccccc", B1, 1)
-    assert standing(store).pending_devices == (B1, B2, A2)
+    assert standing(store).pending_devices == (B1, B2)
 
 
 def test_a_confirmation_twice_is_one(store: MessageStore) -> None:
@@ -157,7 +158,7 @@ def test_a_confirmation_twice_is_one(store: MessageStore) -> None:
 def test_history_keeps_the_content_for_ninety_days_from_the_first_confirmation(store: MessageStore) -> None:
     from apps.messagestore.models import Message
 
-    store.insert_absent([replace(MESSAGE, pending_devices=(B1,), history_for=(B,))], NOW)
+    store.insert_absent([replace(MESSAGE, pending_devices=(B1,), own_devices=(), history_for=(B,))], NOW)
     assert Message.objects.get().expires_at_ms == NOW + UNDELIVERED_KEPT_MS
     confirm(store, B, B1, 1)
     row = Message.objects.get()
@@ -165,14 +166,14 @@ def test_history_keeps_the_content_for_ninety_days_from_the_first_confirmation(s
 
 
 def test_a_refused_message_has_no_content_and_is_settled(store: MessageStore) -> None:
-    store.insert_absent([replace(MESSAGE, refusal="forbidden", content=None, media=None, pending_devices=())], NOW)
+    store.insert_absent([replace(MESSAGE, refusal="forbidden", content=None, media=None, pending_devices=(), own_devices=())], NOW)
     row = standing(store)
     assert (row.refusal, row.undelivered, row.settled_at_ms, row.delivered) == ("forbidden", False, NOW, False)
     assert store.list_bodies([MESSAGE.message_id]) == {}
 
 
 def test_a_new_device_adopts_what_no_device_has_confirmed(store: MessageStore) -> None:
-    store.insert_absent([replace(numbered(number), pending_devices=(B1,)) for number in (1, 2, 3)], NOW)
+    store.insert_absent([numbered(number, pending_devices=(B1,), own_devices=()) for number in (1, 2, 3)], NOW)
     confirm(store, B, B1, 2)
     assert store.adopt_undelivered(B, B2, NOW + 200) == 2
     assert store.adopt_undelivered(B, B2, NOW + 200) == 0
@@ -186,15 +187,15 @@ def test_pending_lists_own_copies_too(store: MessageStore) -> None:
 
 
 def test_a_removed_device_never_takes_the_last_copy_with_it(store: MessageStore) -> None:
-    store.insert_absent([replace(MESSAGE, pending_devices=(B1,))], NOW)
+    store.insert_absent([replace(MESSAGE, pending_devices=(B1,), own_devices=())], NOW)
     assert store.release_device(B, B1, NOW) == 1
     assert standing(store).undelivered
     assert store.adopt_undelivered(B, B2, NOW) == 1
-    assert store.list_bodies([MESSAGE.message_id])[MESSAGE.message_id].pending_devices == (B2,)
+    assert store.list_bodies([MESSAGE.message_id])[MESSAGE.message_id].waited_for == (B2,)
 
 
 def test_releasing_the_last_device_of_a_delivered_message_strips_it(store: MessageStore) -> None:
-    store.insert_absent([replace(MESSAGE, pending_devices=(B1, B2))], NOW)
+    store.insert_absent([replace(MESSAGE, pending_devices=(B1, B2), own_devices=())], NOW)
     confirm(store, B, B1, 1)
     store.release_device(B, B2, NOW + 500)
     assert store.list_bodies([MESSAGE.message_id]) == {}
@@ -223,13 +224,13 @@ def test_the_sweep_walks_over_what_is_pending_in_pages(store: MessageStore) -> N
     confirm(store, B, B1, 3)
     confirm(store, B, B2, 3)
     confirm(store, A, A2, 3)
-    first = store.list_pending_page("", 2, NOW + 1_000)
-    rest = store.list_pending_page(first[-1].message_id, 10, NOW + 1_000)
+    first = store.list_waiting_page(("", ""), 2, NOW + 1_000)
+    rest = store.list_waiting_page((first[-1].receiver_id, first[-1].message_id), 10, NOW + 1_000)
     assert [row.sequence for row in (*first, *rest)] == [1, 2, 4, 5]
 
 
 def test_purging_deletes_what_is_past_its_time_and_nothing_else(store: MessageStore) -> None:
-    store.insert_absent([replace(numbered(number), pending_devices=(B1,)) for number in (1, 2, 3)], NOW)
+    store.insert_absent([numbered(number, pending_devices=(B1,), own_devices=()) for number in (1, 2, 3)], NOW)
     confirm(store, B, B1, 1, 2)
     assert store.purge_expired(NOW + 99 + TRACE_KEPT_MS, 10) == 0
     assert store.purge_expired(NOW + 100 + TRACE_KEPT_MS, 1) == 1

@@ -1,11 +1,26 @@
 """Whole servers for the flow tests: one that nobody breaks, one for breaking, one with strict limits."""
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 
 import pytest
 
 from tests.client.people import AccountPool
 from tests.client.server import Server, running_server
+
+OUTPUT_SHOWN = 6000  # characters
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Show with a failed test what its server printed last."""
+    report = yield
+    if report.failed and isinstance(item, pytest.Function):
+        for name, value in item.funcargs.items():
+            if isinstance(value, Server):
+                report.sections.append((f"output of {name}", value.output[-OUTPUT_SHOWN:]))
+    return report
 
 
 @pytest.fixture(scope="session")

@@ -22,18 +22,19 @@ async def test_a_thousand_waiting_messages_survive_an_emptied_cache(
 ) -> None:
     server = breakable_server
     ann, bob = breakable_accounts.take(2)
-    async with ChatClient(server.url, ann) as a:
+    async with ChatClient(server.url, ann) as a, ChatClient(server.url, bob) as b:
+        await b.stop()
         for number in range(1000):
             a.send(bob.user_id, f"{number}")
         await a.wait_for(lambda: all(m.is_acknowledged for m in a.history.sent.values()), "every ✓", within=30)
         wait_until(lambda: count_waiting(server, bob) == 1000, "1,000 entries in the inbox", 10)
         with server.valkey("cache") as cache:
             cache.flushall()
-        async with ChatClient(server.url, bob) as b:
-            await a.wait_delivered(within=RECOVERY_SECONDS)
-            report = check([a.history, b.history], {"inbox": count_waiting(server, bob)})
-            assert report.is_clean, report.text()
-            assert report.counts["delivered"] == 1000
+        await b.start()
+        await a.wait_delivered(within=RECOVERY_SECONDS)
+        report = check([a.history, b.history], {"inbox": count_waiting(server, bob)})
+        assert report.is_clean, report.text()
+        assert report.counts["delivered"] == 1000
 
 
 async def test_people_who_talk_notice_nothing_of_an_emptied_cache(
