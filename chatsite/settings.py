@@ -144,7 +144,8 @@ REST_FRAMEWORK: dict[str, Any] = {
 # --- Celery ------------------------------------------------------------------------------------------------------
 # A task is only a hint; the truth is a row or a key, and a beat sweep finds what a lost task left.
 CELERY_TASK_IGNORE_RESULT = True
-CELERY_TASK_ACKS_LATE = True
+# Not late: kombu can crash when a broker goes away under unacknowledged tasks, and a lost hint costs nothing.
+CELERY_TASK_ACKS_LATE = False
 CELERY_TASK_TIME_LIMIT = 50
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False

@@ -13,6 +13,7 @@ from typing import Any
 from channels.layers import get_channel_layer
 
 from apps.connections.keys import gateway_channel
+from apps.valkey.pools import ValkeyError
 
 logger = logging.getLogger(__name__)
 
@@ -92,8 +93,16 @@ class BusSender:
             return
         try:
             self._runner.run(_send_all(events))
-        except Exception:
-            logger.exception("channel layer refused events for %s; drains will fill the gap", ", ".join(events))
+        except (ValkeyError, OSError):
+            # The first send after a restart of the server finds a dead connection, the second makes a new one. What was
+            # sent twice is dropped by its counter.
+            self._send_again(events)
+
+    def _send_again(self, events: Mapping[str, dict[str, Any]]) -> None:
+        try:
+            self._runner.run(_send_all(events))
+        except (ValkeyError, OSError) as error:
+            logger.warning("events for %s not sent, drains will fill the gap: %s", ", ".join(events), error)
 
 
 async def _send_all(events: Mapping[str, dict[str, Any]]) -> None:

@@ -21,7 +21,7 @@ REORDER_SECONDS = 0.2
 """How long a push that came too early may wait for the one before it: two relays may cross."""
 
 FIRST_PAGE_TIMEOUT_SECONDS = 3.0
-LONGEST_PAGE_TIMEOUT_SECONDS = 24.0
+LONGEST_PAGE_TIMEOUT_SECONDS = 12.0
 SECOND_LOOK_SECONDS = 2.0
 
 
@@ -166,8 +166,9 @@ class Connection:
     def _on_page_timeout(self) -> None:
         self._timer = None
         if self.cursor.draining:
+            # The same generation: whichever answer comes first counts, the other no longer joins on.
             self._page_timeout = min(self._page_timeout * 2, LONGEST_PAGE_TIMEOUT_SECONDS)
-            self._begin_drain(gap=False)
+            self._ask_for_page(gap=False)
 
     def _on_written(self) -> None:
         if self._wants_page:

@@ -152,7 +152,12 @@ class GatewayProcess:
         # Pushes may come as soon as the registry has it, so it can be found before.
         self._connections[connection.device_id] = connection
         self._empty.clear()
-        registration = await registry.register_connection(connection.user_id, connection.device_id, self.server_id)
+        try:
+            registration = await registry.register_connection(connection.user_id, connection.device_id, self.server_id)
+        except (ValkeyError, OSError):
+            if older is not None and self._connections.get(connection.device_id) is connection:
+                self._connections[connection.device_id] = older
+            raise
         if older is not None:
             older.close(CloseReason.REPLACED)
         elif registration.previous_server_id not in ("", self.server_id):

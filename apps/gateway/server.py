@@ -1,6 +1,7 @@
 """``manage.py gateway``: uvicorn with an orderly end: finish what was taken, close sockets in steps, then stop."""
 
 import socket
+import sys
 
 import uvicorn
 
@@ -9,6 +10,7 @@ from apps.protocol.limits import MAX_ENVELOPE_FRAME_BYTES
 
 GRACEFUL_SECONDS = 1
 BACKLOG = 4_096
+UNREAD_MS = 60_000
 
 
 class GatewayServer(uvicorn.Server):
@@ -62,5 +64,8 @@ def listen(host: str, port: int) -> socket.socket:
     listener = socket.socket(family, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    if sys.platform == "linux":
+        # A peer that takes nothing for so long is cut by the kernel; a close of ours would wait for it for ever.
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNREAD_MS)
     listener.bind((host, port))
     return listener

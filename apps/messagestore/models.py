@@ -51,7 +51,9 @@ class Message(models.Model):
         indexes: ClassVar = [
             models.Index(fields=["receiver_id", "id"], name="message_waiting", condition=Q(waiting=True)),
             models.Index(fields=["sender_id"], name="message_own_copies", condition=~Q(own_devices="")),
-            models.Index(fields=["sender_id", "settled_at_ms"], name="message_settled", condition=Q(settled_at_ms__gt=0)),
+            models.Index(
+                fields=["sender_id", "settled_at_ms"], name="message_settled", condition=Q(settled_at_ms__gt=0)
+            ),
             models.Index(fields=["conversation_id", "-sequence"], name="message_history", condition=~Q(history_for="")),
             models.Index(fields=["expires_at_ms"], name="message_expiry"),
         ]

@@ -67,9 +67,7 @@ _CONFIRM_BY_RECEIVER = (
 )
 _CONFIRM_OWN_COPY = (
     "UPDATE message SET"
-    + _STRIP.format(
-        gone="own_devices = %(device)s AND pending_devices = '' AND history_for = '' AND NOT undelivered"
-    )
+    + _STRIP.format(gone="own_devices = %(device)s AND pending_devices = '' AND history_for = '' AND NOT undelivered")
     + ", expires_at_ms = CASE"
     " WHEN own_devices = %(device)s AND pending_devices = '' AND history_for = '' AND NOT undelivered"
     " THEN %(trace_until)s ELSE expires_at_ms END,"

@@ -32,9 +32,7 @@ DEPENDENCY_DOWN = (StoreUnavailable, ValkeyError, OperationalError, InterfaceErr
 class RelayRunner:
     """Reads the log for the group ``relay`` until ``stop``. ``set_up_log`` makes a log usable that is new."""
 
-    def __init__(
-        self, log: MessageLog, pipeline: RelayPipeline, reader_id: str, set_up_log: Callable[[], int]
-    ) -> None:
+    def __init__(self, log: MessageLog, pipeline: RelayPipeline, reader_id: str, set_up_log: Callable[[], int]) -> None:
         self._log = log
         self._set_up_log = set_up_log
         self._pipeline = pipeline

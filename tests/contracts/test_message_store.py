@@ -166,7 +166,9 @@ def test_history_keeps_the_content_for_ninety_days_from_the_first_confirmation(s
 
 
 def test_a_refused_message_has_no_content_and_is_settled(store: MessageStore) -> None:
-    store.insert_absent([replace(MESSAGE, refusal="forbidden", content=None, media=None, pending_devices=(), own_devices=())], NOW)
+    store.insert_absent(
+        [replace(MESSAGE, refusal="forbidden", content=None, media=None, pending_devices=(), own_devices=())], NOW
+    )
     row = standing(store)
     assert (row.refusal, row.undelivered, row.settled_at_ms, row.delivered) == ("forbidden", False, NOW, False)
     assert store.list_bodies([MESSAGE.message_id]) == {}

@@ -91,9 +91,7 @@ class World:
         issuer.use_lease(1, 10.0)
         self.issuer = issuer
         gate = Gate(issuer=issuer, directory=self.directory, throttled=False, now_ms=lambda: 1_000)
-        self.batcher = IngestBatcher(
-            appender=self.log, gate=gate, directory=self.directory, now_ms=lambda: 5
-        )
+        self.batcher = IngestBatcher(appender=self.log, gate=gate, directory=self.directory, now_ms=lambda: 5)
 
     async def _unused(self, work: Any) -> dict[str, AccountFacts]:
         await self.lookup_gate.wait()
@@ -194,7 +192,9 @@ async def test_an_append_with_unknown_outcome_is_settled_with_the_same_ids_befor
     assert [record[4] for record in world.log.appended] == ["i1"] * 3 + ["i2"]
 
 
-async def test_a_retry_of_what_was_settled_late_asks_the_log_again_for_only_the_relay_knows_the_first_position() -> None:
+async def test_a_retry_of_what_was_settled_late_asks_the_log_again_for_only_the_relay_knows_the_first_position() -> (
+    None
+):
     client = Client()
     async with World() as world:
         world.log.fail = 1

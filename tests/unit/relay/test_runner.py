@@ -75,9 +75,7 @@ def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(runner_module.time, "sleep", lambda seconds: None)
 
 
-def run(
-    log: ScriptedLog, pipeline: ScriptedPipeline, set_up: Callable[[], int] = lambda: 1
-) -> None:
+def run(log: ScriptedLog, pipeline: ScriptedPipeline, set_up: Callable[[], int] = lambda: 1) -> None:
     runner = RelayRunner(log, pipeline, "r1", set_up)  # type: ignore[arg-type]
     log.stop = runner.stop
     runner.run()
