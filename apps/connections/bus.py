@@ -3,7 +3,6 @@
 It may drop whatever it likes: the device's counter finds the gap and a drain fills it.
 """
 
-import asyncio
 import logging
 from collections import defaultdict
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -11,9 +10,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from channels.layers import get_channel_layer
+from django.conf import settings
 
 from apps.connections.keys import gateway_channel
-from apps.valkey.pools import ValkeyError
+from apps.valkey.pools import ValkeyError, sync_client
 
 logger = logging.getLogger(__name__)
 
@@ -54,10 +54,13 @@ class Page:
 
 
 class BusSender:
-    """Sends from a process that is not async: relay, Celery worker. It owns one event loop for the channel layer."""
+    """Sends from a process that is not async: relay, Celery worker.
+
+    It publishes what the channel layer's own ``send`` would: an event loop for each batch cost a tenth of the relay's time.
+    """
 
     def __init__(self) -> None:
-        self._runner = asyncio.Runner()
+        self._serialize = get_channel_layer().serialize
 
     def push(self, pushes: Sequence[Push]) -> None:
         """Send pushes, one event a gateway. A failure is logged: the inbox keeps all."""
@@ -84,15 +87,11 @@ class BusSender:
             )
         self._send({server_id: {"type": PAGE, "pages": batch} for server_id, batch in by_server.items()})
 
-    def close(self) -> None:
-        """Close the loop and the layer's connections."""
-        self._runner.close()
-
     def _send(self, events: Mapping[str, dict[str, Any]]) -> None:
         if not events:
             return
         try:
-            self._runner.run(_send_all(events))
+            self._publish(events)
         except (ValkeyError, OSError):
             # The first send after a restart of the server finds a dead connection, the second makes a new one. What was
             # sent twice is dropped by its counter.
@@ -100,9 +99,15 @@ class BusSender:
 
     def _send_again(self, events: Mapping[str, dict[str, Any]]) -> None:
         try:
-            self._runner.run(_send_all(events))
+            self._publish(events)
         except (ValkeyError, OSError) as error:
             logger.warning("events for %s not sent, drains will fill the gap: %s", ", ".join(events), error)
+
+    def _publish(self, events: Mapping[str, dict[str, Any]]) -> None:
+        with sync_client(settings.CHANNEL_LAYER_URL).pipeline(transaction=False) as pipeline:
+            for server_id, event in events.items():
+                pipeline.publish(gateway_channel(server_id), self._serialize(event))
+            pipeline.execute()
 
 
 async def _send_all(events: Mapping[str, dict[str, Any]]) -> None:

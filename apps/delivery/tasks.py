@@ -1,7 +1,6 @@
 """Celery's doors to delivery. Every task is idempotent and only a hint: what a lost one left, a sweep finds."""
 
 import logging
-import os
 import time
 from collections.abc import Sequence
 from functools import lru_cache
@@ -67,11 +66,7 @@ def forget_device(user_id: str, device_id: str) -> None:
     release_device(user_id, device_id, int(time.time() * 1000))
 
 
+@lru_cache(maxsize=1)
 def bus_sender() -> BusSender:
     """This worker process's sender."""
-    return _bus_sender(os.getpid())
-
-
-@lru_cache(maxsize=1)
-def _bus_sender(pid: int) -> BusSender:
     return BusSender()

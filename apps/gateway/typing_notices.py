@@ -17,27 +17,23 @@ logger = logging.getLogger(__name__)
 
 MAX_WAITING = 1_000
 
+Pair = tuple[str, str]
+"""Who writes, and to whom."""
+
 
 class TypingNotices:
     """The latest notice of each pair waits while the last batch is under way."""
 
     def __init__(self, directory: AccountDirectory) -> None:
         self._directory = directory
-        self._waiting: dict[tuple[str, str], str] = {}
+        self._waiting: dict[Pair, str] = {}
         self._wake = asyncio.Event()
 
     def tell(self, connection: "Connection", frame: "Typing") -> None:
-        """Pass a notice on, unless the two block each other or too many wait. (Groups: with the groups.)"""
-        sender_id, receiver_id = connection.user_id, frame.receiver_id
-        if receiver_id is None or len(self._waiting) >= MAX_WAITING or self._blocked(sender_id, receiver_id):
-            return
-        self._waiting[sender_id, receiver_id] = frame.state
-        self._wake.set()
-
-    def _blocked(self, sender_id: str, receiver_id: str) -> bool:
-        """Only facts that are at hand count: people who have written to each other are remembered."""
-        sender, receiver = self._directory.find(sender_id), self._directory.find(receiver_id)
-        return sender is None or receiver is None or receiver_id in sender.blocks or sender_id in receiver.blocks
+        """Pass a notice on, unless too many wait. (One to a group needs the groups.)"""
+        if frame.receiver_id is not None and len(self._waiting) < MAX_WAITING:
+            self._waiting[connection.user_id, frame.receiver_id] = frame.state
+            self._wake.set()
 
     async def run(self) -> None:
         """Pass on, for ever."""
@@ -46,10 +42,30 @@ class TypingNotices:
             self._wake.clear()
             batch, self._waiting = self._waiting, {}
             try:
-                servers = await find_servers([receiver_id for _, receiver_id in batch])
-                for ((sender_id, receiver_id), state), devices in zip(batch.items(), servers, strict=True):
-                    frame = server_frames.typing(sender_id=sender_id, receiver_id=receiver_id, state=state)
-                    for server_id, device_ids in devices.items():
-                        await send_ephemeral(server_id, device_ids, frame)
+                await self._pass_on(batch)
             except Exception:
                 logger.warning("%d typing notices lost", len(batch), exc_info=True)
+
+    async def _pass_on(self, batch: dict[Pair, str]) -> None:
+        unknown = self._directory.unknown(user_id for pair in batch for user_id in pair)
+        if unknown:
+            await self._directory.learn_from_cache(unknown)
+        if unknown := self._directory.unknown(unknown):
+            await self._directory.learn_from_database(unknown)
+        allowed = [pair for pair in batch if self._may_tell(*pair)]
+        servers = await find_servers([receiver_id for _, receiver_id in allowed])
+        for pair, by_server in zip(allowed, servers, strict=True):
+            sender_id, receiver_id = pair
+            frame = server_frames.typing(sender_id=sender_id, receiver_id=receiver_id, state=batch[pair])
+            for server_id, device_ids in by_server.items():
+                await send_ephemeral(server_id, device_ids, frame)
+
+    def _may_tell(self, sender_id: str, receiver_id: str) -> bool:
+        sender, receiver = self._directory.find(sender_id), self._directory.find(receiver_id)
+        return (
+            sender is not None
+            and receiver is not None
+            and receiver.exists
+            and receiver_id not in sender.blocks
+            and sender_id not in receiver.blocks
+        )

@@ -166,7 +166,7 @@ class IngestBatcher:
         self._wake.set()
 
     def _take_back_held(self) -> None:
-        """Held ones go to the front of the queue, or are refused. Only between batches: one that is under way may hold more."""
+        """Held ones go to the front of the queue, or are refused. Only between batches: a running one may hold more."""
         looked_up, self._looked_up = self._looked_up, []
         for waiting, failed in looked_up:
             held = [one for first in waiting for one in self._held.pop((first.origin, first.conversation_id))]

@@ -20,8 +20,9 @@ class StoreUnavailable(Exception):
 class NewMessage:
     """A row to insert if its id and its (sender, device, client id) are absent.
 
-    ``pending_devices`` are the receiver's devices, ``own_devices`` the sender's other ones: all must confirm. ``refusal`` is an error code where the message is withdrawn
-    at once (then it has no content). ``sequence`` is the position of this record.
+    ``pending_devices`` are the receiver's devices, ``own_devices`` the sender's other ones: all must confirm.
+    ``refusal`` is an error code where the message is withdrawn at once: then it has no content. ``sequence`` is the
+    position of this record.
     """
 
     message_id: str

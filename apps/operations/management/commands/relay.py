@@ -21,15 +21,12 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Relay until SIGTERM or SIGINT."""
-        bus = BusSender()
-        runner = RelayRunner(get_message_log(), RelayPipeline(get_message_store(), bus), new_reader_id(), set_up_log)
+        pipeline = RelayPipeline(get_message_store(), BusSender())
+        runner = RelayRunner(get_message_log(), pipeline, new_reader_id(), set_up_log)
 
         def stop(signum: int, frame: FrameType | None) -> None:
             runner.stop()
 
         signal.signal(signal.SIGTERM, stop)
         signal.signal(signal.SIGINT, stop)
-        try:
-            runner.run()
-        finally:
-            bus.close()
+        runner.run()
