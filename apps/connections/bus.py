@@ -56,7 +56,8 @@ class Page:
 class BusSender:
     """Sends from a process that is not async: relay, Celery worker.
 
-    It publishes what the channel layer's own ``send`` would: an event loop for each batch cost a tenth of the relay's time.
+    It publishes what the channel layer's own ``send`` would: an event loop for each batch cost a tenth of the
+    relay's time.
     """
 
     def __init__(self) -> None:

@@ -25,7 +25,8 @@ def rebuild_inbox(user_id: str, device_id: str, *, force: bool = False) -> int:
     """Write the device's inbox anew, in order, unless it is usable (``force``: even then). Returns the entries
     written, -1 if none.
 
-    Puts are refused meanwhile, and the Message DB is read after that began: so nothing falls between.
+    From before the Message DB is read until the last step refused puts are kept aside and added by it: what the relay
+    stores meanwhile falls through neither.
     Raises RebuildBusy, StoreUnavailable, ValkeyError, RebuildLockLost.
     """
     with inbox.rebuild_lock(user_id) as token:
@@ -33,7 +34,7 @@ def rebuild_inbox(user_id: str, device_id: str, *, force: bool = False) -> int:
             raise RebuildBusy(f"the inboxes of {user_id} are being rebuilt")
         if not force and inbox.has_epoch(user_id, device_id):
             return -1
-        inbox.drop_epoch(user_id, device_id)
+        inbox.begin_rebuild(user_id, device_id, token)
         entries = [*_list_messages(user_id, device_id), *_list_receipts(user_id, device_id)]
         inbox.write_rebuilt(user_id, device_id, token, entries)
         return len(entries)

@@ -17,6 +17,7 @@ _LUA = Path(__file__).parent / "lua"
 _APPLY = Script(_LUA / "apply.lua")
 _READ = Script(_LUA / "read.lua")
 _REBUILD = Script(_LUA / "rebuild.lua")
+_LOCK = Script(_LUA / "lock.lua")
 _MISSING = Script(_LUA / "missing.lua")
 
 REBUILD_STEP = 1_000
@@ -154,19 +155,23 @@ def read_receipts(user_id: str, device_id: str) -> list[Waiting]:
 @contextmanager
 def rebuild_lock(user_id: str) -> Iterator[str | None]:
     """The lock for rebuilding a user's inboxes: its token, or None where somebody else holds it."""
-    token = secrets.token_hex(8)
     client = _client()
-    held = client.set(lock_key(user_id), token, nx=True, ex=LOCK_SECONDS)
+    token = str(_LOCK.run(client, (), (user_id, secrets.token_hex(8), LOCK_SECONDS)))
     try:
-        yield token if held else None
+        yield token or None
     finally:
-        if held and client.get(lock_key(user_id)) == token:
+        if token and client.get(lock_key(user_id)) == token:
             client.delete(lock_key(user_id))
 
 
 def has_epoch(user_id: str, device_id: str) -> bool:
     """Whether the inbox can take puts as it is."""
     return bool(read_windows([WindowRequest(user_id=user_id, device_id=device_id, epoch="", after=0)], 1)[0].epoch)
+
+
+def begin_rebuild(user_id: str, device_id: str, token: str) -> None:
+    """From here on refused changes are kept, for the last step of the rebuild. Raises RebuildLockLost."""
+    _rebuild_step(user_id, device_id, token, "begin", "", ())
 
 
 def write_rebuilt(user_id: str, device_id: str, token: str, entries: Sequence[Waiting]) -> str:

@@ -4,12 +4,13 @@ inbox:{user}:device          ZSET message id → counter; until confirmed
 inboxmeta:{user}:device      HASH epoch, counter, acked_ms, looked_ms; lives with the device
 receipts:{user}:device       ZSET coalescing key → counter; until two heartbeats after it was written
 receiptframes:{user}:device  HASH coalescing key → frame; as receipts
-inboxlock:{user}             STRING token, 30 s: one rebuild of a user's inboxes at a time
+inboxlate:{user}:device       LIST kind, member, frame of changes refused while the inbox was rebuilt; 60 s
+inboxlock:{user}             STRING token, 10 s: one rebuild of a user's inboxes at a time
 
 A message's body is never here: drains read it from the Message DB.
 """
 
-LOCK_SECONDS = 30
+LOCK_SECONDS = 10
 
 
 def device_keys(user_id: str, device_id: str) -> tuple[str, str, str, str]:

@@ -21,6 +21,11 @@ for i = 1, #ARGV, 5 do
       servers[suffix] = connection and string.match(connection, '^(%S+) ') or ''
     end
     if epoch == '' then
+      -- A rebuild that has read the Message DB already would miss this one: it adds what came late at its last step.
+      if redis.call('EXISTS', 'inboxlock:{' .. user .. '}') == 1 then
+        redis.call('RPUSH', 'inboxlate' .. suffix, kind, member, ARGV[i + 4])
+        redis.call('EXPIRE', 'inboxlate' .. suffix, 60)
+      end
       answer[#answer + 1] = {'', 0, servers[suffix]}
     else
       local counter

@@ -137,6 +137,52 @@ def test_a_rebuilt_inbox_keeps_each_conversations_order_whatever_the_clocks_said
     assert ordered.index("x1") == 0
 
 
+def test_what_the_relay_stores_while_an_inbox_is_rebuilt_is_in_it(world: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The rebuild has read the Message DB, then the relay stores and is refused its put, then the epoch is published."""
+    from apps.messagestore.orm import OrmMessageStore
+
+    world.relay(world.message(1))
+    flush(world)
+    read = OrmMessageStore.list_pending
+
+    def read_then_relay(store: Any, user_id: str, device_id: str, now_ms: int) -> Any:
+        found = read(store, user_id, device_id, now_ms)
+        if device_id == world.bob1:
+            world.relay(world.message(2), first_position=2)
+        return found
+
+    monkeypatch.setattr(OrmMessageStore, "list_pending", read_then_relay)
+    assert [frame["content"] for frame in drain_all(world, world.bob, world.bob1)] == ["hello 1", "hello 2"]
+
+
+def test_two_ticks_that_come_while_an_inbox_is_rebuilt_are_in_it(world: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    from apps.messagestore.orm import OrmMessageStore
+
+    world.relay(world.message(1))
+    flush(world)
+    read = OrmMessageStore.list_pointers_since
+
+    def read_then_confirm(store: Any, user_id: str, since_ms: int) -> Any:
+        found = read(store, user_id, since_ms)
+        if user_id == world.ada:
+            world.confirm(world.bob, world.bob1, 1)
+        return found
+
+    monkeypatch.setattr(OrmMessageStore, "list_pointers_since", read_then_confirm)
+    assert [frame["action"] for frame in drain_all(world, world.ada, world.ada1)] == ["message_delivered"]
+
+
+def test_a_lock_from_before_a_restart_of_the_cache_is_nobodys(world: Any) -> None:
+    from django.conf import settings
+
+    from apps.valkey.pools import sync_client
+
+    flush(world)
+    sync_client(settings.INBOX_REDIS_URL).set(f"inboxlock:{{{world.bob}}}", "00000000-left-behind", ex=600)
+    world.relay(world.message(1))
+    assert [frame["content"] for frame in drain_all(world, world.bob, world.bob1)] == ["hello 1"]
+
+
 def age(world: Any) -> None:
     from apps.messagestore.models import Message
 
