@@ -1,14 +1,10 @@
-"""One batch of the log takes effect: store, then inboxes, then pushes. Every step may be repeated with no further
-effect.
-"""
+"""One batch of the log takes effect in the store. It may be repeated with no further effect."""
 
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from apps.accounts.selectors import list_blocks, list_delivery_facts
-from apps.connections.bus import BusSender
-from apps.delivery.deliver import deliver_changes
 from apps.inbox.inbox import Change
 from apps.messagelog.base import LogRecord
 from apps.messagestore.base import MessageStore
@@ -59,17 +55,27 @@ def decode_batch(records: Iterable[LogRecord]) -> DecodedBatch:
     return batch
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stored:
+    """What a stored batch still asks for: changes to inboxes, and records for the dead letters, each with the
+    reason.
+    """
+
+    changes: list[Change]
+    broken: list[tuple[LogRecord, str]]
+
+
 class RelayPipeline:
-    """Applies batches. Its methods raise StoreUnavailable, ValkeyError or a database error: then nothing may be
-    committed, and
-    the batch is processed again."""
+    """Stores batches. Its methods raise StoreUnavailable or a database error: then nothing may be committed, and the
+    batch
+    is stored again.
+    """
 
-    def __init__(self, store: MessageStore, bus: BusSender) -> None:
+    def __init__(self, store: MessageStore) -> None:
         self._store = store
-        self._bus = bus
 
-    def process(self, records: Sequence[LogRecord]) -> list[tuple[LogRecord, str]]:
-        """Let a batch take effect. Returns what was no record, with the reason: for the dead letters."""
+    def store_batch(self, records: Sequence[LogRecord]) -> Stored:
+        """Let a batch take effect in the store, durably. Nothing may be committed before its changes are delivered."""
         batch = decode_batch(records)
         now_ms = int(time.time() * 1000)
         changes: list[Change] = []
@@ -85,17 +91,16 @@ class RelayPipeline:
             changes += settle_confirmations(self._store, batch.confirmations, named, people, now_ms)
             changes += settle_reads(self._store, batch.reads, named, people)
             changes += answer_questions(batch.questions, named)
-        deliver_changes(changes, self._bus)
-        return batch.broken
+        return Stored(changes=changes, broken=batch.broken)
 
-    def withdraw(self, record: LogRecord) -> None:
-        """Give up a message whose record cannot be processed: its sender gets a late ``failed``."""
+    def withdraw(self, record: LogRecord) -> Stored:
+        """Give up a message whose record cannot be stored: its sender gets a late ``failed``."""
         batch = decode_batch([record])
         now_ms = int(time.time() * 1000)
         with self._store.batch():
             people = _load_people(batch, ())
             changes = settle_messages(self._store, batch.messages, people, now_ms, refusal="failed")
-        deliver_changes(changes, self._bus)
+        return Stored(changes=changes, broken=[])
 
 
 def _named_ids(batch: DecodedBatch) -> list[str]:

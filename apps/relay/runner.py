@@ -1,6 +1,4 @@
-"""The relay process: poll, process, commit; a fault of a dependency waits, a fault of a record goes to the dead
-letters.
-"""
+"""The relay process: poll, store, deliver, commit. A fault of a dependency waits, one of a record is a dead letter."""
 
 import logging
 import secrets
@@ -10,8 +8,10 @@ from collections.abc import Callable, Sequence
 
 from django.db import InterfaceError, OperationalError, close_old_connections
 
+from apps.inbox.inbox import Change
 from apps.messagelog.base import LeaseLost, LogNotSetUp, LogReader, LogRecord, LogUnavailable, MessageLog
 from apps.messagestore.base import StoreUnavailable
+from apps.relay.delivery_lane import DeliveryLane
 from apps.relay.pipeline import RelayPipeline
 from apps.valkey.pools import ValkeyError
 
@@ -25,6 +25,7 @@ WAIT_MS = 1_000
 FIRST_PAUSE_SECONDS = 0.05
 LONGEST_PAUSE_SECONDS = 2.0
 TRIES_OF_A_RECORD = 5
+LAST_BATCH_SECONDS = 5.0
 
 DEPENDENCY_DOWN = (StoreUnavailable, ValkeyError, OperationalError, InterfaceError, OSError)
 
@@ -32,10 +33,19 @@ DEPENDENCY_DOWN = (StoreUnavailable, ValkeyError, OperationalError, InterfaceErr
 class RelayRunner:
     """Reads the log for the group ``relay`` until ``stop``. ``set_up_log`` makes a log usable that is new."""
 
-    def __init__(self, log: MessageLog, pipeline: RelayPipeline, reader_id: str, set_up_log: Callable[[], int]) -> None:
+    def __init__(
+        self,
+        *,
+        log: MessageLog,
+        pipeline: RelayPipeline,
+        lane: DeliveryLane,
+        reader_id: str,
+        set_up_log: Callable[[], int],
+    ) -> None:
         self._log = log
         self._set_up_log = set_up_log
         self._pipeline = pipeline
+        self._lane = lane
         self._reader: LogReader = log.reader(GROUP, reader_id)
         self._stopping = False
 
@@ -56,12 +66,15 @@ class RelayRunner:
                 logger.warning("the log does not answer: %s", error)
                 time.sleep(pause)
                 pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
+        self._lane.close(LAST_BATCH_SECONDS)
         try:
+            self._commit_done()
             self._reader.close()
         except LogUnavailable as error:
             logger.warning("positions were not written at the end: %s", error)
 
     def _relay_once(self) -> None:
+        self._commit_done()
         try:
             records = self._reader.poll(BATCH, WAIT_MS)
         except LogNotSetUp:
@@ -69,31 +82,33 @@ class RelayRunner:
             self._set_up_log()
             return
         if records:
-            self._process(records)
+            self._lane.submit(self._store(records), records)
+
+    def _commit_done(self) -> None:
+        for records in self._lane.take_done():
             self._reader.commit(records)
 
-    def _process(self, records: Sequence[LogRecord]) -> None:
-        """Process a batch: wait while a dependency is down; where a record is at fault find it by halves."""
+    def _store(self, records: Sequence[LogRecord]) -> list[Change]:
+        """Store a batch: wait while a dependency is down; where a record is at fault find it by halves."""
         try:
-            self._process_patiently(records)
+            return self._store_patiently(records)
         except (*DEPENDENCY_DOWN, LogUnavailable):
             raise
         except Exception as error:
             if len(records) == 1:
-                self._try_again(records[0], error)
-                return
+                return self._try_again(records[0], error)
             logger.exception("a batch of %d records failed; taking it apart", len(records))
             middle = len(records) // 2
-            self._process(records[:middle])
-            self._process(records[middle:])
+            return self._store(records[:middle]) + self._store(records[middle:])
 
-    def _process_patiently(self, records: Sequence[LogRecord]) -> None:
+    def _store_patiently(self, records: Sequence[LogRecord]) -> list[Change]:
         pause = FIRST_PAUSE_SECONDS
         while True:
             try:
-                for broken, reason in self._pipeline.process(records):
+                stored = self._pipeline.store_batch(records)
+                for broken, reason in stored.broken:
                     self._bury(broken, reason)
-                return
+                return stored.changes
             except DEPENDENCY_DOWN as error:
                 if self._stopping:
                     raise LogUnavailable("stopped while a dependency was down") from error
@@ -102,28 +117,28 @@ class RelayRunner:
                 time.sleep(pause)
                 pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
 
-    def _try_again(self, record: LogRecord, error: Exception) -> None:
+    def _try_again(self, record: LogRecord, error: Exception) -> list[Change]:
         for _ in range(TRIES_OF_A_RECORD - 1):
             try:
-                self._process_patiently([record])
-                return
+                return self._store_patiently([record])
             except (*DEPENDENCY_DOWN, LogUnavailable):
                 raise
             except Exception as again:  # noqa: BLE001  (whatever it is, the record is at fault)
                 error = again
         self._bury(record, repr(error))
-        self._tell_failed(record)
+        return self._withdraw(record)
 
     def _bury(self, record: LogRecord, reason: str) -> None:
         logger.error("record %d of partition %d is a dead letter: %s", record.position, record.partition, reason)
         self._log.bury(record, reason)
 
-    def _tell_failed(self, record: LogRecord) -> None:
+    def _withdraw(self, record: LogRecord) -> list[Change]:
         """A late ``failed`` for the sender, if the record can be read at all."""
         try:
-            self._pipeline.withdraw(record)
+            return self._pipeline.withdraw(record).changes
         except Exception:
             logger.exception("the sender of a dead letter was not told")
+            return []
 
 
 def new_reader_id() -> str:

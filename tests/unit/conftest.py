@@ -45,7 +45,7 @@ class World:
 
         self.bus = bus
         self.store = OrmMessageStore()
-        self.pipeline = RelayPipeline(self.store, bus)  # type: ignore[arg-type]
+        self.pipeline = RelayPipeline(self.store)
         self.ada = register_user("ada", "correct horse battery").pk
         self.bob = register_user("bob", "correct horse battery").pk
         self.ada1, self.ada2 = (log_in_device(self.user(self.ada), name)[0].pk for name in ("phone", "laptop"))
@@ -93,9 +93,10 @@ class World:
 
     def relay(self, *records: Record | str, first_position: int = 1) -> list[tuple[Any, str]]:
         """Let records take effect as one batch; returns the broken ones."""
+        from apps.delivery.deliver import deliver_changes
         from apps.messagelog.base import LogRecord, sequence_of
 
-        return self.pipeline.process(
+        stored = self.pipeline.store_batch(
             [
                 LogRecord(
                     partition=0,
@@ -106,6 +107,8 @@ class World:
                 for position, record in enumerate(records, first_position)
             ]
         )
+        deliver_changes(stored.changes, self.bus)  # type: ignore[arg-type]
+        return stored.broken
 
     def confirm(self, user_id: str, device_id: str, *numbers: int, first_position: int = 100) -> None:
         from apps.protocol.records import DeliveryConfirmed

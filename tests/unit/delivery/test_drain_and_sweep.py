@@ -138,7 +138,9 @@ def test_a_rebuilt_inbox_keeps_each_conversations_order_whatever_the_clocks_said
 
 
 def test_what_the_relay_stores_while_an_inbox_is_rebuilt_is_in_it(world: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The rebuild has read the Message DB, then the relay stores and is refused its put, then the epoch is published."""
+    """The rebuild has read the Message DB, then the relay stores and is refused its put, then the epoch is
+    published.
+    """
     from apps.messagestore.orm import OrmMessageStore
 
     world.relay(world.message(1))

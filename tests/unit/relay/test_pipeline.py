@@ -194,10 +194,12 @@ def test_what_is_no_record_is_set_apart_and_the_rest_goes_on(world: Any) -> None
 
 
 def test_a_record_that_cannot_be_processed_is_withdrawn_with_a_late_failed(world: Any) -> None:
+    from apps.delivery.deliver import deliver_changes
     from apps.messagelog.base import LogRecord
     from apps.protocol.records import encode_record
 
     payload = encode_record(world.message()).decode()
-    world.pipeline.withdraw(LogRecord(partition=0, position=1, sequence=1, payload=payload))
+    record = LogRecord(partition=0, position=1, sequence=1, payload=payload)
+    deliver_changes(world.pipeline.withdraw(record).changes, world.bus)
     (frame,) = world.bus.frames(world.ada1)
     assert (frame["code"], frame["message_id"]) == ("failed", MESSAGE)

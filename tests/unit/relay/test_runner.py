@@ -5,9 +5,12 @@ from dataclasses import dataclass, field
 
 import pytest
 
+from apps.inbox.inbox import Change
 from apps.messagelog.base import LeaseLost, LogNotSetUp, LogRecord, LogUnavailable
 from apps.messagestore.base import StoreUnavailable
 from apps.relay import runner as runner_module
+from apps.relay.delivery_lane import DeliveryLane
+from apps.relay.pipeline import Stored
 from apps.relay.runner import TRIES_OF_A_RECORD, RelayRunner
 
 
@@ -56,7 +59,7 @@ class ScriptedPipeline:
     calls: int = 0
     down_for: int = 0
 
-    def process(self, records: Sequence[LogRecord]) -> list[tuple[LogRecord, str]]:
+    def store_batch(self, records: Sequence[LogRecord]) -> Stored:
         self.calls += 1
         if self.down_for:
             self.down_for -= 1
@@ -64,10 +67,18 @@ class ScriptedPipeline:
         if any(one.payload == "poison" for one in records):
             raise RuntimeError("cannot be processed")
         self.done += [one.position for one in records if one.payload != "broken"]
-        return [(one, "no JSON") for one in records if one.payload == "broken"]
+        return Stored(
+            changes=[change(one.position) for one in records],
+            broken=[(one, "no JSON") for one in records if one.payload == "broken"],
+        )
 
-    def withdraw(self, one: LogRecord) -> None:
+    def withdraw(self, one: LogRecord) -> Stored:
         self.withdrawn.append(one.position)
+        return Stored(changes=[], broken=[])
+
+
+def change(number: int) -> Change:
+    return Change(kind="put", user_id="usr-aaaaaaaaaaaa", device_id="dev-1", member=str(number))
 
 
 @pytest.fixture(autouse=True)
@@ -75,8 +86,14 @@ def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(runner_module.time, "sleep", lambda seconds: None)
 
 
-def run(log: ScriptedLog, pipeline: ScriptedPipeline, set_up: Callable[[], int] = lambda: 1) -> None:
-    runner = RelayRunner(log, pipeline, "r1", set_up)  # type: ignore[arg-type]
+def run(
+    log: ScriptedLog,
+    pipeline: ScriptedPipeline,
+    set_up: Callable[[], int] = lambda: 1,
+    deliver: Callable[[Sequence[Change]], object] = lambda changes: None,
+) -> None:
+    lane = DeliveryLane(deliver, lambda lost: None)
+    runner = RelayRunner(log=log, pipeline=pipeline, lane=lane, reader_id="r1", set_up_log=set_up)  # type: ignore[arg-type]
     log.stop = runner.stop
     runner.run()
 
@@ -85,6 +102,25 @@ def test_a_batch_is_committed_after_it_took_effect() -> None:
     log, pipeline = ScriptedLog([[record(1), record(2)]]), ScriptedPipeline()
     run(log, pipeline)
     assert (pipeline.done, log.committed, log.closed) == ([1, 2], [1, 2], True)
+
+
+def test_nothing_is_committed_before_it_is_delivered() -> None:
+    log, pipeline = ScriptedLog([[record(1)], [record(2)]]), ScriptedPipeline()
+    seen: list[list[int]] = []
+    run(log, pipeline, deliver=lambda changes: seen.append(list(log.committed)))
+    assert all(len(committed) <= index for index, committed in enumerate(seen)), seen
+    assert log.committed == [1, 2]
+
+
+def test_a_batch_that_was_not_delivered_before_the_end_is_not_committed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runner_module, "LAST_BATCH_SECONDS", 0.05)
+    log, pipeline = ScriptedLog([[record(1)]]), ScriptedPipeline()
+
+    def deliver(changes: Sequence[Change]) -> None:
+        raise ConnectionError("the cache is down")
+
+    run(log, pipeline, deliver=deliver)
+    assert (pipeline.done, log.committed) == ([1], [])
 
 
 def test_while_a_dependency_is_down_the_batch_waits_and_nothing_is_skipped() -> None:
@@ -125,13 +161,13 @@ def test_a_new_log_is_set_up() -> None:
 
 def test_a_stop_while_a_dependency_is_down_commits_nothing() -> None:
     log, pipeline = ScriptedLog([[record(1)]]), ScriptedPipeline(down_for=3)
-    original = pipeline.process
+    original = pipeline.store_batch
 
-    def process(records: Sequence[LogRecord]) -> list[tuple[LogRecord, str]]:
+    def store_batch(records: Sequence[LogRecord]) -> Stored:
         if pipeline.down_for == 1:
             log.stop()
         return original(records)
 
-    pipeline.process = process  # type: ignore[method-assign]
+    pipeline.store_batch = store_batch  # type: ignore[method-assign]
     run(log, pipeline)
     assert log.committed == []

@@ -7,9 +7,12 @@ from typing import Any
 from django.core.management.base import BaseCommand
 
 from apps.connections.bus import BusSender
+from apps.delivery.deliver import deliver_changes
+from apps.inbox.inbox import drop_epoch
 from apps.messagelog.generation import set_up_log
 from apps.messagelog.log import get_message_log
 from apps.messagestore.store import get_message_store
+from apps.relay.delivery_lane import DeliveryLane
 from apps.relay.pipeline import RelayPipeline
 from apps.relay.runner import RelayRunner, new_reader_id
 
@@ -21,8 +24,18 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Relay until SIGTERM or SIGINT."""
-        pipeline = RelayPipeline(get_message_store(), BusSender())
-        runner = RelayRunner(get_message_log(), pipeline, new_reader_id(), set_up_log)
+        bus = BusSender()
+        lane = DeliveryLane(
+            deliver=lambda changes: deliver_changes(changes, bus),
+            give_up=lambda change: drop_epoch(change.user_id, change.device_id),
+        )
+        runner = RelayRunner(
+            log=get_message_log(),
+            pipeline=RelayPipeline(get_message_store()),
+            lane=lane,
+            reader_id=new_reader_id(),
+            set_up_log=set_up_log,
+        )
 
         def stop(signum: int, frame: FrameType | None) -> None:
             runner.stop()

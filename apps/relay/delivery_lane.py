@@ -1,0 +1,95 @@
+"""The relay's second lane: while one batch is stored, the one before it is delivered. Order is kept; nothing is
+skipped.
+"""
+
+import logging
+import queue
+import threading
+from collections import deque
+from collections.abc import Callable, Sequence
+
+from apps.inbox.inbox import Change
+from apps.messagelog.base import LogRecord
+from apps.valkey.pools import ValkeyError
+
+logger = logging.getLogger(__name__)
+
+FIRST_PAUSE_SECONDS = 0.05
+LONGEST_PAUSE_SECONDS = 2.0
+LOOK_SECONDS = 0.2
+
+Deliver = Callable[[Sequence[Change]], object]
+
+
+class DeliveryLane:
+    """Delivers batches in the order given, in a thread of its own; at most one waits behind the one under way.
+
+    ``deliver`` is repeated while Valkey is down. A change that cannot be delivered for any other reason is given up
+    with ``give_up``: the Message DB still has what it was about.
+    """
+
+    def __init__(self, deliver: Deliver, give_up: Callable[[Change], object]) -> None:
+        self._deliver = deliver
+        self._give_up = give_up
+        self._waiting: queue.Queue[tuple[Sequence[Change], Sequence[LogRecord]] | None] = queue.Queue(maxsize=1)
+        self._done: deque[Sequence[LogRecord]] = deque()
+        self._ending = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="delivery lane", daemon=True)
+        self._thread.start()
+
+    def submit(self, changes: Sequence[Change], records: Sequence[LogRecord]) -> None:
+        """Hand over a batch; waits while another one waits. Its records are done when the changes took effect."""
+        while not self._ending.is_set():
+            try:
+                self._waiting.put((changes, records), timeout=LOOK_SECONDS)
+                return
+            except queue.Full:
+                continue
+
+    def take_done(self) -> list[Sequence[LogRecord]]:
+        """Records of batches that took effect since the last call, in order."""
+        return [self._done.popleft() for _ in range(len(self._done))]
+
+    def close(self, seconds: float) -> None:
+        """Finish what was handed over, for at most so long; what is left is delivered again after a restart."""
+        try:
+            self._waiting.put(None, timeout=seconds)
+        except queue.Full:
+            logger.warning("a batch was not delivered before the end")
+        self._thread.join(seconds)
+        self._ending.set()
+        self._thread.join(LONGEST_PAUSE_SECONDS)
+
+    def _run(self) -> None:
+        while not self._ending.is_set():
+            batch = self._waiting.get()
+            if batch is None:
+                return
+            changes, records = batch
+            if changes:
+                self._deliver_patiently(changes)
+            if not self._ending.is_set():
+                self._done.append(records)
+
+    def _deliver_patiently(self, changes: Sequence[Change]) -> None:
+        pause = FIRST_PAUSE_SECONDS
+        while not self._ending.is_set():
+            try:
+                self._deliver(changes)
+                return
+            except (ValkeyError, OSError) as error:
+                logger.warning("the cache does not answer, the batch waits: %s", error)
+                self._ending.wait(pause)
+                pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
+            except Exception:
+                logger.exception("%d changes could not be delivered; taking them apart", len(changes))
+                self._take_apart(changes)
+                return
+
+    def _take_apart(self, changes: Sequence[Change]) -> None:
+        if len(changes) == 1:
+            self._give_up(changes[0])
+            return
+        middle = len(changes) // 2
+        self._deliver_patiently(changes[:middle])
+        self._deliver_patiently(changes[middle:])

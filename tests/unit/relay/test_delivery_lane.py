@@ -1,0 +1,88 @@
+"""The lane behind the store: in order, patient with a cache that is down, and never stopped by one bad change."""
+
+import threading
+from collections.abc import Callable, Sequence
+
+import pytest
+
+from apps.inbox.inbox import Change
+from apps.messagelog.base import LogRecord
+from apps.relay import delivery_lane
+from apps.relay.delivery_lane import DeliveryLane
+
+
+def change(number: int) -> Change:
+    return Change(kind="put", user_id="usr-aaaaaaaaaaaa", device_id="dev-1", member=str(number))
+
+
+def record(position: int) -> LogRecord:
+    return LogRecord(partition=0, position=position, sequence=position, payload="")
+
+
+@pytest.fixture(autouse=True)
+def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(delivery_lane, "FIRST_PAUSE_SECONDS", 0.001)
+    monkeypatch.setattr(delivery_lane, "LONGEST_PAUSE_SECONDS", 0.002)
+
+
+def run(batches: Sequence[Sequence[int]], deliver: Callable[[Sequence[Change]], object]) -> tuple[list[int], list[str]]:
+    """Deliver batches of changes; returns the positions that are done and the members given up."""
+    given_up: list[str] = []
+    lane = DeliveryLane(deliver, lambda lost: given_up.append(lost.member))
+    for position, numbers in enumerate(batches, 1):
+        lane.submit([change(number) for number in numbers], [record(position)])
+    lane.close(5.0)
+    return [one.position for records in lane.take_done() for one in records], given_up
+
+
+def test_batches_are_delivered_and_done_in_their_order() -> None:
+    delivered: list[str] = []
+    done, _ = run([[1, 2], [3], [], [4]], lambda changes: delivered.extend(one.member for one in changes))
+    assert delivered == ["1", "2", "3", "4"]
+    assert done == [1, 2, 3, 4]
+
+
+def test_while_the_cache_is_down_the_batch_waits() -> None:
+    failures = 5
+    delivered: list[str] = []
+
+    def deliver(changes: Sequence[Change]) -> None:
+        nonlocal failures
+        if failures:
+            failures -= 1
+            raise ConnectionError
+        delivered.extend(one.member for one in changes)
+
+    done, given_up = run([[1], [2]], deliver)
+    assert (delivered, done, given_up) == (["1", "2"], [1, 2], [])
+
+
+def test_a_change_that_cannot_be_delivered_is_given_up_alone() -> None:
+    delivered: list[str] = []
+
+    def deliver(changes: Sequence[Change]) -> None:
+        if any(one.member == "7" for one in changes):
+            raise RuntimeError("no")
+        delivered.extend(one.member for one in changes)
+
+    done, given_up = run([list(range(10)), [10]], deliver)
+    assert (given_up, done) == (["7"], [1, 2])
+    assert delivered == [str(number) for number in range(11) if number != 7]
+
+
+def test_only_one_batch_waits_behind_the_one_under_way() -> None:
+    gate, third_taken = threading.Event(), threading.Event()
+    lane = DeliveryLane(lambda changes: gate.wait(5), lambda lost: None)
+
+    def submit_three() -> None:
+        for number in range(3):
+            lane.submit([change(number)], [record(number)])
+        third_taken.set()
+
+    thread = threading.Thread(target=submit_three)
+    thread.start()
+    assert not third_taken.wait(0.3)
+    gate.set()
+    assert third_taken.wait(5)
+    thread.join()
+    lane.close(5.0)
