@@ -1,47 +1,94 @@
 -- One batch of changes to inboxes: put messages and receipts, remove what was confirmed. Each change may be repeated.
 -- ARGV for each change: kind, user, device, member, frame
 --   kind "m": member = message id, frame unused;  "r": member = coalescing key, frame = its text;  "x": remove message id
--- Returns for each: {} for "x"; else {epoch, counter, server_id or ""}; epoch "" and counter 0 where the
--- inbox has no current epoch: then nothing was put, and whoever drains it next rebuilds it from the Message DB.
+-- Returns for each: {} for "x"; else {epoch, counter, server_id or ""}; epoch "" and counter 0 where the inbox has no
+-- current epoch: then nothing was put, and whoever drains it next rebuilds it from the Message DB.
+-- What concerns one device is read and written together: a call from Lua costs more than what it does.
 local run = string.match(redis.call('INFO', 'server'), 'run_id:(%x%x%x%x%x%x%x%x)')
-local answer, metas, servers = {}, {}, {}
+local CHUNK = 1000
+
+local function call_in_chunks(command, key, list)
+  for first = 1, #list, CHUNK do
+    redis.call(command, key, unpack(list, first, math.min(first + CHUNK - 1, #list)))
+  end
+end
+
+local devices, order = {}, {}
 for i = 1, #ARGV, 5 do
-  local kind, user, device, member = ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3]
-  local suffix = ':{' .. user .. '}:' .. device
-  if kind == 'x' then
-    redis.call('ZREM', 'inbox' .. suffix, member)
-    answer[#answer + 1] = {}
-  else
-    local epoch = metas[suffix]
-    if epoch == nil then
-      epoch = redis.call('HGET', 'inboxmeta' .. suffix, 'epoch') or ''
-      if string.sub(epoch, 1, 8) ~= run then epoch = '' end
-      metas[suffix] = epoch
-      local connection = redis.call('HGET', 'connections:{' .. user .. '}', device)
-      servers[suffix] = connection and string.match(connection, '^(%S+) ') or ''
-    end
-    if epoch == '' then
-      -- A rebuild that has read the Message DB already would miss this one: it adds what came late at its last step.
-      if redis.call('EXISTS', 'inboxlock:{' .. user .. '}') == 1 then
-        redis.call('RPUSH', 'inboxlate' .. suffix, kind, member, ARGV[i + 4])
-        redis.call('EXPIRE', 'inboxlate' .. suffix, 60)
-      end
-      answer[#answer + 1] = {'', 0, servers[suffix]}
-    else
-      local counter
-      if kind == 'm' then
-        counter = redis.call('ZSCORE', 'inbox' .. suffix, member)
-        if not counter then
-          counter = redis.call('HINCRBY', 'inboxmeta' .. suffix, 'counter', 1)
-          redis.call('ZADD', 'inbox' .. suffix, counter, member)
+  local user = ARGV[i + 1]
+  local suffix = ':{' .. user .. '}:' .. ARGV[i + 2]
+  local device = devices[suffix]
+  if not device then
+    device = {user = user, name = ARGV[i + 2], members = {}, added = {}, removed = {}, receipts = {}, frames = {}}
+    devices[suffix] = device
+    order[#order + 1] = suffix
+  end
+  if ARGV[i] == 'm' then device.members[#device.members + 1] = ARGV[i + 3] end
+  if ARGV[i] == 'x' then device.removed[#device.removed + 1] = ARGV[i + 3] else device.puts = true end
+end
+
+for _, suffix in ipairs(order) do
+  local device = devices[suffix]
+  if device.puts then
+    local meta = redis.call('HMGET', 'inboxmeta' .. suffix, 'epoch', 'counter')
+    device.epoch = meta[1] and string.sub(meta[1], 1, 8) == run and meta[1] or ''
+    device.counter = tonumber(meta[2] or '0')
+    local connection = redis.call('HGET', 'connections:{' .. device.user .. '}', device.name)
+    device.server = connection and string.match(connection, '^(%S+) ') or ''
+    device.places = {}
+    if device.epoch ~= '' then
+      for first = 1, #device.members, CHUNK do
+        local last = math.min(first + CHUNK - 1, #device.members)
+        local scores = redis.call('ZMSCORE', 'inbox' .. suffix, unpack(device.members, first, last))
+        for index = first, last do
+          device.places[device.members[index]] = tonumber(scores[index - first + 1] or nil)
         end
-      else
-        counter = redis.call('HINCRBY', 'inboxmeta' .. suffix, 'counter', 1)
-        redis.call('ZADD', 'receipts' .. suffix, counter, member)
-        redis.call('HSET', 'receiptframes' .. suffix, member, ARGV[i + 4])
       end
-      answer[#answer + 1] = {epoch, tonumber(counter), servers[suffix]}
     end
   end
+end
+
+local answer = {}
+for i = 1, #ARGV, 5 do
+  local kind, member, frame = ARGV[i], ARGV[i + 3], ARGV[i + 4]
+  local suffix = ':{' .. ARGV[i + 1] .. '}:' .. ARGV[i + 2]
+  local device = devices[suffix]
+  if kind == 'x' then
+    answer[#answer + 1] = {}
+  elseif device.epoch == '' then
+    -- A rebuild that has read the Message DB already would miss this one: it adds what came late at its last step.
+    if redis.call('EXISTS', 'inboxlock:{' .. device.user .. '}') == 1 then
+      redis.call('RPUSH', 'inboxlate' .. suffix, kind, member, frame)
+      redis.call('EXPIRE', 'inboxlate' .. suffix, 60)
+    end
+    answer[#answer + 1] = {'', 0, device.server}
+  else
+    local counter = kind == 'm' and device.places[member]
+    if not counter then
+      counter = device.counter + 1
+      device.counter = counter
+      local list = kind == 'm' and device.added or device.receipts
+      list[#list + 1] = counter
+      list[#list + 1] = member
+      if kind == 'm' then
+        device.places[member] = counter
+      else
+        device.frames[#device.frames + 1] = member
+        device.frames[#device.frames + 1] = frame
+      end
+    end
+    answer[#answer + 1] = {device.epoch, counter, device.server}
+  end
+end
+
+for _, suffix in ipairs(order) do
+  local device = devices[suffix]
+  if #device.added + #device.receipts > 0 then
+    redis.call('HSET', 'inboxmeta' .. suffix, 'counter', device.counter)
+    call_in_chunks('ZADD', 'inbox' .. suffix, device.added)
+    call_in_chunks('ZADD', 'receipts' .. suffix, device.receipts)
+    call_in_chunks('HSET', 'receiptframes' .. suffix, device.frames)
+  end
+  call_in_chunks('ZREM', 'inbox' .. suffix, device.removed)
 end
 return answer

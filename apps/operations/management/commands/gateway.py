@@ -7,6 +7,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from apps.gateway.server import listen, run_gateway
+from apps.operations.collector import calm_collector
 
 
 class Command(BaseCommand):
@@ -25,4 +26,5 @@ class Command(BaseCommand):
             listener = listen(options["host"], options["port"])
         except (OSError, OverflowError) as error:
             raise CommandError(f"cannot listen on {options['host']} port {options['port']}: {error}") from error
+        calm_collector()
         run_gateway(listener, settings.ASGI_APPLICATION.replace(".application", ":application"), settings.LOG_LEVEL)

@@ -12,6 +12,7 @@ from apps.inbox.inbox import drop_epoch
 from apps.messagelog.generation import set_up_log
 from apps.messagelog.log import get_message_log
 from apps.messagestore.store import get_message_store
+from apps.operations.collector import calm_collector
 from apps.relay.delivery_lane import DeliveryLane
 from apps.relay.pipeline import RelayPipeline
 from apps.relay.runner import RelayRunner, new_reader_id
@@ -42,4 +43,5 @@ class Command(BaseCommand):
 
         signal.signal(signal.SIGTERM, stop)
         signal.signal(signal.SIGINT, stop)
+        calm_collector()
         runner.run()
