@@ -53,6 +53,8 @@ class ChatConsumer(AsyncConsumer):
             logger.warning("connect failed", exc_info=True)
             await _close(send, receive, CloseReason.RESTARTING)
             return
+        # A connection may live for weeks: the headers it was opened with are needed no more.
+        scope["headers"].clear()
         await self._serve(process, identity, receive, send)
 
     @staticmethod

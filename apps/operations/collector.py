@@ -2,7 +2,7 @@
 
 import gc
 
-YOUNG_OBJECTS = 50_000
+YOUNG_OBJECTS = 10_000
 
 
 def calm_collector() -> None:

@@ -39,7 +39,9 @@ async def test_a_block_that_the_gateway_did_not_know_withdraws_the_message_after
         assert len(b.history.shown) == 1
 
 
-async def test_a_withdrawal_comes_again_until_a_heartbeat_has_acknowledged_it(server: Server, accounts: AccountPool) -> None:
+async def test_a_withdrawal_comes_again_until_a_heartbeat_has_acknowledged_it(
+    server: Server, accounts: AccountPool
+) -> None:
     ann, bob = accounts.take(2)
     await asyncio.to_thread(
         server.manage, "shell", "-v", "0", "-c", WITHOUT_TELLING_ANYBODY.format(bob.user_id, ann.user_id)
