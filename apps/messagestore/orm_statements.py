@@ -1,0 +1,62 @@
+"""The SQL of the ORM adapter, for SQLite and PostgreSQL alike; positional or named parameters in Django's form."""
+
+STANDING = (
+    "id, sender_id, sender_device, client_id, digest, receiver_id, conversation_id, sequence, timestamp_ms,"
+    " undelivered, pending_devices, own_devices, repeated, settled_at_ms, refusal"
+)
+BODY = (
+    "id, sender_id, receiver_id, group_id, content, envelope, media, reply_to, timestamp_ms, sequence, conversation_id,"
+    " pending_devices, own_devices"
+)
+POINTER = "conversation_id, reader_id, peer_id, message_id, sequence, read_at_ms"
+INSERT = (
+    "INSERT INTO message (id, sender_id, sender_device, client_id, digest, receiver_id, group_id, conversation_id,"
+    " sequence, content, envelope, media, reply_to, timestamp_ms, sent_at_ms, stored_at_ms, undelivered,"
+    " pending_devices, own_devices, waiting, confirmations, history_for, repeated, settled_at_ms, refusal,"
+    " stripped_at_ms, expires_at_ms)"
+    " VALUES (%s, %s, %s, %s, %s, %s, '', %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, '', %s, %s, %s, %s, %s,"
+    " %s) ON CONFLICT DO NOTHING"
+)
+# SQL reads the old values on the right-hand side: a list that is this one device, or empty, will be empty.
+STRIP = (
+    " content = CASE WHEN {gone} THEN NULL ELSE content END,"
+    " envelope = CASE WHEN {gone} THEN NULL ELSE envelope END,"
+    " media = CASE WHEN {gone} THEN NULL ELSE media END,"
+    " reply_to = CASE WHEN {gone} THEN NULL ELSE reply_to END,"
+    " stripped_at_ms = CASE WHEN {gone} THEN %(at)s ELSE stripped_at_ms END"
+)
+CONFIRM_BY_RECEIVER = (
+    "UPDATE message SET"
+    + STRIP.format(gone="pending_devices IN (%(device)s, '') AND own_devices = '' AND history_for = ''")
+    + ", expires_at_ms = CASE"
+    " WHEN pending_devices IN (%(device)s, '') AND own_devices = '' AND history_for = '' THEN %(trace_until)s"
+    " WHEN undelivered AND history_for <> '' THEN %(history_until)s ELSE expires_at_ms END,"
+    " settled_at_ms = CASE WHEN undelivered THEN %(at)s ELSE settled_at_ms END,"
+    " confirmations = confirmations || %(note)s,"
+    " undelivered = FALSE,"
+    " waiting = (pending_devices NOT IN (%(device)s, '') OR own_devices <> ''),"
+    " pending_devices = replace(pending_devices, %(device)s, '')"
+    " WHERE id = %(id)s AND receiver_id = %(user)s AND refusal = '' AND stripped_at_ms IS NULL"
+    " AND (undelivered OR pending_devices LIKE %(like)s)"
+)
+CONFIRM_OWN_COPY = (
+    "UPDATE message SET"
+    + STRIP.format(gone="own_devices = %(device)s AND pending_devices = '' AND history_for = '' AND NOT undelivered")
+    + ", expires_at_ms = CASE"
+    " WHEN own_devices = %(device)s AND pending_devices = '' AND history_for = '' AND NOT undelivered"
+    " THEN %(trace_until)s ELSE expires_at_ms END,"
+    " confirmations = confirmations || %(note)s,"
+    " waiting = (undelivered OR pending_devices <> '' OR own_devices <> %(device)s),"
+    " own_devices = replace(own_devices, %(device)s, '')"
+    " WHERE id = %(id)s AND sender_id = %(user)s AND stripped_at_ms IS NULL AND own_devices LIKE %(like)s"
+)
+RELEASE = (
+    "UPDATE message SET"
+    " pending_devices = replace(pending_devices, %(device)s, ''), own_devices = replace(own_devices, %(device)s, ''),"
+    " waiting = (undelivered OR pending_devices NOT IN (%(device)s, '') OR own_devices NOT IN (%(device)s, ''))"
+    " WHERE id = %(id)s"
+)
+STRIP_RELEASED = (
+    "UPDATE message SET content = NULL, envelope = NULL, media = NULL, reply_to = NULL, stripped_at_ms = %(at)s,"
+    " expires_at_ms = %(trace_until)s WHERE id = %(id)s AND NOT waiting AND history_for = '' AND stripped_at_ms IS NULL"
+)
