@@ -37,9 +37,9 @@ def breakable_server() -> Iterator[Server]:
         yield running
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture
 def strict_server() -> Iterator[Server]:
-    """A server with low limits."""
+    """A server with low limits, for one test: what one test uses up of a minute another would miss."""
     with running_server(RATE_LIMIT_PER_MINUTE=10, CONNECTIONS_PER_MINUTE_PER_ADDRESS=12) as running:
         yield running
 
