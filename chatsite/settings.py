@@ -161,7 +161,8 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
 }
 CELERY_TASK_DEFAULT_QUEUE = "sweeps"
 CELERY_TASK_ROUTES = {"delivery.drain_gaps": {"queue": "gaps"}, "delivery.drain": {"queue": "drain"}}
-CELERY_BEAT_SCHEDULE_FILENAME = str(CHAT_DATA_DIR / "beat-schedule")
+# In memory: the schedule is short, and its file cannot be opened where pysqlite3 stands in for Python 3.13's sqlite3.
+CELERY_BEAT_SCHEDULER = "celery.beat:Scheduler"
 CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
     "worker canary": {"task": "operations.canary", "schedule": schedule(10), "options": {"expires": 10}},
     "put back what no inbox has": {"task": "delivery.sweep", "schedule": schedule(10), "options": {"expires": 10}},
