@@ -5,7 +5,8 @@ The secrets are 128 random bits or more, so a fast hash without salt is enough, 
 """
 
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime
 from hashlib import sha256
 
 from django.conf import settings
@@ -31,6 +32,7 @@ class DeviceIdentity:
     username: str
     suspended: bool
     credential_hash: str
+    last_seen_at: datetime = field(compare=False)
 
 
 def new_secret() -> str:
@@ -52,18 +54,19 @@ def find_identity(credential_hash: str) -> DeviceIdentity | None:
     """The device of a credential, in one query; None for an unknown, removed or expired one."""
     row = (
         Device.objects.filter(live_credentials(), credential_hash=credential_hash)
-        .values_list("user_id", "id", "user__username", "user__is_active")
+        .values_list("user_id", "id", "user__username", "user__is_active", "last_seen_at")
         .first()
     )
     if row is None:
         return None
-    user_id, device_id, username, is_active = row
+    user_id, device_id, username, is_active, last_seen_at = row
     return DeviceIdentity(
         user_id=user_id,
         device_id=device_id,
         username=username,
         suspended=not is_active,
         credential_hash=credential_hash,
+        last_seen_at=last_seen_at,
     )
 
 

@@ -139,4 +139,10 @@ async def read_gateway_events(server_id: str) -> AsyncIterator[dict[str, Any]]:
     layer = get_channel_layer()
     channel = gateway_channel(server_id)
     while True:
-        yield await layer.receive(channel)
+        try:
+            event = await layer.receive(channel)
+        except Exception:
+            # channels-redis believes itself subscribed from the first try on, even if that failed: make it forget.
+            await layer.flush()
+            raise
+        yield event

@@ -58,18 +58,22 @@ def publish_settings_changed(user_id: str, except_device_id: str) -> None:
 
 def _publish(kind: str, user_ids: Sequence[str], device_ids: Sequence[str], reason: str) -> None:
     """Append; a cache that is down is logged only: gateways check all their sessions anew when it is back."""
-    try:
-        with sync_client(settings.REDIS_URL).pipeline(transaction=False) as pipeline:
-            for user_id in user_ids:
-                fields = {"kind": kind, "user": user_id, "devices": ",".join(device_ids), "reason": reason}
-                pipeline.xadd(CONTROL_KEY, fields, maxlen=CONTROL_LENGTH, approximate=True)
-            pipeline.execute()
-    except ValkeyError:
-        logger.exception("control event %s for %s not published", kind, ",".join(user_ids))
+    for last_try in (False, True):
+        try:
+            with sync_client(settings.REDIS_URL).pipeline(transaction=False) as pipeline:
+                for user_id in user_ids:
+                    fields = {"kind": kind, "user": user_id, "devices": ",".join(device_ids), "reason": reason}
+                    pipeline.xadd(CONTROL_KEY, fields, maxlen=CONTROL_LENGTH, approximate=True)
+                pipeline.execute()
+            return
+        except ValkeyError:
+            # The first command after a restart of the server finds a dead connection. Twice is harmless.
+            if last_try:
+                logger.exception("control event %s for %s not published", kind, ",".join(user_ids))
 
 
 async def read_control_events(after: str) -> AsyncIterator[list[ControlEvent]]:
-    """Batches of events after a stream id (``$`` = from now), for ever; an empty batch every few quiet seconds.
+    """Batches of events after a stream id (``$`` = from now), for ever; an empty batch at once and every quiet while.
 
     Raises ValkeyError when the connection breaks; call again with the last id seen.
     """
@@ -77,6 +81,8 @@ async def read_control_events(after: str) -> AsyncIterator[list[ControlEvent]]:
     if after == "$":
         newest = await client.xrevrange(CONTROL_KEY, count=1)
         after = newest[0][0] if newest else "0-0"
+    await client.ping()
+    yield []
     while True:
         answer = await client.xread({CONTROL_KEY: after}, count=500, block=BLOCK_MS)
         entries = [entry for _, batch in answer for entry in batch]

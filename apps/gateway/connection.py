@@ -23,15 +23,18 @@ REORDER_SECONDS = 0.2
 FIRST_PAGE_TIMEOUT_SECONDS = 3.0
 LONGEST_PAGE_TIMEOUT_SECONDS = 12.0
 SECOND_LOOK_SECONDS = 2.0
+_NOTHING = ("", 0)
 
 
 class Connection:
     """A device's live connection to this process."""
 
     __slots__ = (
+        "_acknowledged",
         "_broken",
         "_drained",
         "_incoming",
+        "_looked",
         "_page_timeout",
         "_process",
         "_suspect",
@@ -42,7 +45,6 @@ class Connection:
         "credential_hash",
         "cursor",
         "device_id",
-        "looked_position",
         "outgoing",
         "user_id",
     )
@@ -56,7 +58,7 @@ class Connection:
         self.connected_at_ms = int(time.time() * 1000)
         self.cursor = InboxCursor()
         self.outgoing = Outgoing(send, self._on_written)
-        self.looked_position = 0
+        self._looked = self._acknowledged = _NOTHING
         self._broken: deque[float] | None = None
         self._incoming = 0
         self._drained = False
@@ -86,7 +88,6 @@ class Connection:
 
     def start(self, registration: "Registration") -> None:
         """Begin after ``connected`` has been sent: live at once where nothing waits, else with a drain."""
-        self.connection_id = registration.connection_id
         if registration.epoch and not registration.waits:
             frames = self.cursor.start_live(registration.epoch, registration.counter)
             self._finish_drain()
@@ -97,6 +98,11 @@ class Connection:
 
     def push(self, epoch: str, counter: int, frame: str) -> None:
         """A push from a relay."""
+        if self.outgoing.crowded and not self.cursor.draining:
+            # It comes faster than this client reads: page by page from here on, each when the last one is written.
+            self._cancel_timer()
+            self.cursor.begin_drain()
+            self._wants_page = True
         frames = self.cursor.push(epoch, counter, frame)
         if frames:
             self._write(frames)
@@ -138,12 +144,18 @@ class Connection:
         self._suspect = (standing.epoch, self.cursor.position)
         asyncio.get_running_loop().call_later(SECOND_LOOK_SECONDS, self._process.heartbeats.look_again, self)
 
-    def acknowledged_position(self) -> int:
-        """The counter that was on the socket at the heartbeat before; notes the present one for the next."""
-        before = self.looked_position
+    def note_heartbeat(self) -> None:
+        """The client's heartbeat: what was on the socket at the one before has arrived by now. Only the client's own
+        heartbeats count, and only within an epoch: another one numbers anew.
+        """
+        self._acknowledged = self._looked
         if self.outgoing.empty:
-            self.looked_position = self.cursor.position
-        return before
+            self._looked = (self.cursor.epoch, self.cursor.position)
+
+    def acknowledged_position(self) -> int:
+        """The counter up to which receipts have arrived, in the cursor's epoch; asking again changes nothing."""
+        epoch, position = self._acknowledged
+        return position if epoch == self.cursor.epoch else 0
 
     def _finish_drain(self) -> None:
         if not self._drained:

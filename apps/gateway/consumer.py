@@ -5,18 +5,24 @@ for every
 connection, cost several times what a frame does. One channel a process takes their place (``apps.connections.bus``).
 """
 
+import asyncio
 import logging
 import time
+from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from channels.consumer import AsyncConsumer
 from django.conf import settings
+from django.utils import timezone
 
+from apps.accounts.services.devices import touch_devices
 from apps.connections.registry import count_connects
 from apps.gateway.authentication import Refused, authenticate
 from apps.gateway.close_codes import CloseReason
 from apps.gateway.connection import Connection
 from apps.gateway.handlers import handle_frame
+from apps.gateway.pace import Pace
 from apps.gateway.process import GatewayProcess, get_gateway_process
 from apps.protocol import server_frames
 
@@ -31,6 +37,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 CONNECTS_PER_MINUTE_PER_USER = 120
+LONG_UNSEEN = timedelta(days=1)
 
 
 class ChatConsumer(AsyncConsumer):
@@ -67,6 +74,9 @@ class ChatConsumer(AsyncConsumer):
         if per_address and client and await count_connects(f"address {client[0]}") > per_address:
             raise Refused(CloseReason.TOO_MANY_CONNECTIONS)
         identity = await authenticate(scope, process.threads)
+        if timezone.now() - identity.last_seen_at > LONG_UNSEEN:
+            # Before it is connected: messages are not kept for a device that counts as stale.
+            await process.threads.run(partial(touch_devices, [identity.device_id]))
         if per_address and await count_connects(identity.user_id) > CONNECTS_PER_MINUTE_PER_USER:
             raise Refused(CloseReason.TOO_MANY_CONNECTIONS)
         return identity
@@ -95,7 +105,9 @@ class ChatConsumer(AsyncConsumer):
 
 
 async def _receive_frames(process: GatewayProcess, connection: Connection, receive: "Receive") -> None:
-    """Until the client is gone. After a close of ours nothing more is taken."""
+    """Until the client is gone, at no more than its pace. After a close of ours nothing more is taken."""
+    # Without a rate limit there is no pace either: load generators speak for many on one connection.
+    pace = Pace(time.monotonic()) if settings.RATE_LIMIT_PER_MINUTE else None
     while True:
         event = await receive()
         if event["type"] != "websocket.receive":
@@ -106,7 +118,9 @@ async def _receive_frames(process: GatewayProcess, connection: Connection, recei
         if text is None:
             connection.close(CloseReason.BINARY_FRAME)
         else:
-            handle_frame(process, connection, text)
+            frames = handle_frame(process, connection, text)
+            if pace is not None and (pause := pace.spend(frames, time.monotonic())):
+                await asyncio.sleep(pause)
 
 
 async def _close(send: "Send", receive: "Receive", reason: CloseReason) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import time
 from typing import TYPE_CHECKING, Any
 
 from apps.accounts.selectors import list_live_credentials
@@ -18,6 +19,9 @@ logger = logging.getLogger(__name__)
 
 RETRY_SECONDS = 0.5
 CHUNK = 500
+CHECK_SECONDS = 300.0
+"""How often all sessions are checked though nothing was heard: a revocation may not have been published."""
+
 DOUBT_SECONDS = 30.0
 """How long a connection may take from its authentication to its registration."""
 
@@ -27,7 +31,8 @@ class GatewayEvents:
 
     def __init__(self, process: "GatewayProcess") -> None:
         self._process = process
-        self._doubted: dict[str, str] = {}
+        self._doubted: dict[str, tuple[float, str]] = {}
+        self._checked_at = time.monotonic()
         self._checks: set[asyncio.Task[None]] = set()
 
     # -- the bus --------------------------------------------------------------------------------------------------
@@ -52,11 +57,12 @@ class GatewayEvents:
                 self._page(event["pages"])
             case bus.HANDOFF:
                 connection = self._process.find(event["device"])
-                if connection is not None and connection.connection_id < event["connection"]:
+                # A newcomer is found here before it is registered: this is not about it.
+                if connection is not None and 0 < connection.connection_id < event["connection"]:
                     connection.close(CloseReason.REPLACED)
             case bus.EPHEMERAL:
                 for device_id in event["to"]:
-                    if (connection := self._process.find(device_id)) is not None:
+                    if (connection := self._process.find(device_id)) is not None and connection.connection_id:
                         connection.send(event["frame"])
             case unknown:
                 logger.error("event of unknown type %r on the bus", unknown)
@@ -81,8 +87,9 @@ class GatewayEvents:
         while True:
             try:
                 async for events in control.read_control_events(after):
-                    if broken:
+                    if broken or time.monotonic() - self._checked_at > CHECK_SECONDS:
                         broken = False
+                        self._checked_at = time.monotonic()
                         await self._check_everybody()
                     for event in events:
                         after = event.stream_id
@@ -105,7 +112,7 @@ class GatewayEvents:
                 self._process.directory.forget([event.user_id])
             case control.SETTINGS_CHANGED:
                 for connection in self._of_user(event.user_id):
-                    if connection.device_id not in event.device_ids:
+                    if connection.connection_id and connection.device_id not in event.device_ids:
                         connection.send(server_frames.settings_changed())
             case unknown:
                 logger.error("control event of unknown kind %r", unknown)
@@ -117,15 +124,17 @@ class GatewayEvents:
 
     def check_newcomer(self, connection: "Connection") -> None:
         """A connection has opened: if its user's sessions were revoked while it authenticated, look again."""
-        if connection.user_id in self._doubted:
-            self._start_check([connection], self._doubted[connection.user_id])
+        until, reason = self._doubted.get(connection.user_id, (0.0, ""))
+        if time.monotonic() < until:
+            self._start_check([connection], reason)
 
     def _doubt(self, user_id: str, reason: str) -> None:
         """Some sessions of this user have ended. Which, the database says: one may have begun since, with a new
         credential.
         """
-        self._doubted[user_id] = reason
-        asyncio.get_running_loop().call_later(DOUBT_SECONDS, self._doubted.pop, user_id, None)
+        now = time.monotonic()
+        self._doubted = {one: doubt for one, doubt in self._doubted.items() if doubt[0] > now}
+        self._doubted[user_id] = (now + DOUBT_SECONDS, reason)
         if connections := self._of_user(user_id):
             self._start_check(connections, reason)
 
@@ -141,14 +150,15 @@ class GatewayEvents:
         except Exception:
             logger.warning("sessions not checked; %d connections closed", len(connections), exc_info=True)
             for connection in connections:
-                connection.close(CloseReason.REVOKED)
+                connection.outgoing.close_at_once(CloseReason.REVOKED)
 
     async def _check(self, connections: "list[Connection]", reason: str) -> None:
         hashes = [connection.credential_hash for connection in connections]
         live = await self._process.threads.run(lambda: list_live_credentials(hashes))
         for connection in connections:
             if connection.credential_hash not in live:
-                connection.close(CloseReason.SUSPENDED if "suspend" in reason else CloseReason.REVOKED)
+                code = CloseReason.SUSPENDED if "suspend" in reason else CloseReason.REVOKED
+                connection.outgoing.close_at_once(code)
 
     async def _check_everybody(self) -> None:
         """Control events may have been lost with the cache: ask the database whose session has ended."""

@@ -4,6 +4,7 @@ import time
 from typing import TYPE_CHECKING
 
 from apps.gateway.close_codes import CloseReason
+from apps.gateway.pace import IDS_PER_FRAME
 from apps.protocol import server_frames
 from apps.protocol.client_frames import ConfirmDelivery, Heartbeat, MarkRead, OpenChat, SendMessage, Typing
 from apps.protocol.codec import decode_client_frame
@@ -17,8 +18,11 @@ if TYPE_CHECKING:
     from apps.gateway.process import GatewayProcess
 
 
-def handle_frame(process: "GatewayProcess", connection: "Connection", text: str) -> None:
-    """Parse one text frame and hand it on; a broken one is answered with an error, the 20th in a minute closes."""
+def handle_frame(process: "GatewayProcess", connection: "Connection", text: str) -> float:
+    """Parse one text frame and hand it on; a broken one is answered with an error, the 20th in a minute closes.
+
+    Returns how many frames it counts as.
+    """
     process.silence.answered(connection)
     try:
         frame = decode_client_frame(text)
@@ -26,8 +30,9 @@ def handle_frame(process: "GatewayProcess", connection: "Connection", text: str)
         connection.send(server_frames.error(error))
         if error.code in MALFORMED and connection.count_broken_frame():
             connection.close(CloseReason.TOO_MANY_BROKEN_FRAMES)
-        return
+        return 1
     _HANDLERS[type(frame)](process, connection, frame)
+    return 1 + len(frame.message_ids) / IDS_PER_FRAME if isinstance(frame, ConfirmDelivery) else 1
 
 
 def _send_message(process: "GatewayProcess", connection: "Connection", frame: SendMessage) -> None:
@@ -46,6 +51,7 @@ def _mark_read(process: "GatewayProcess", connection: "Connection", frame: MarkR
 
 def _heartbeat(process: "GatewayProcess", connection: "Connection", frame: Heartbeat) -> None:
     connection.send(server_frames.heartbeat(int(time.time() * 1000)))
+    connection.note_heartbeat()
     process.silence.heartbeat(connection)
     process.heartbeats.beat(connection)
 

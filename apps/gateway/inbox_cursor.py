@@ -5,13 +5,14 @@ come).
 """
 
 MAX_AHEAD = 512
+MAX_AHEAD_CHARACTERS = 256 * 1024
 """Pushes kept while they wait for a page or for one that is late; what is dropped beyond comes with a drain."""
 
 
 class InboxCursor:
     """``epoch`` and ``position``: the last counter that was handed to the socket."""
 
-    __slots__ = ("_ahead", "_ahead_epoch", "_must_drain", "draining", "epoch", "generation", "position")
+    __slots__ = ("_ahead", "_ahead_epoch", "_ahead_size", "_must_drain", "draining", "epoch", "generation", "position")
 
     def __init__(self) -> None:
         self.epoch = ""
@@ -20,6 +21,7 @@ class InboxCursor:
         self.draining = True
         self._ahead: dict[int, str] = {}
         self._ahead_epoch = ""
+        self._ahead_size = 0
         self._must_drain = False
 
     def start_live(self, epoch: str, counter: int) -> list[str]:
@@ -56,9 +58,10 @@ class InboxCursor:
                 self.position = counter
                 return [frame, *self._take_next()] if self._ahead else [frame]
         if epoch != self._ahead_epoch:
-            self._ahead, self._ahead_epoch = {}, epoch
-        if len(self._ahead) < MAX_AHEAD:
+            self._ahead, self._ahead_epoch, self._ahead_size = {}, epoch, 0
+        if len(self._ahead) < MAX_AHEAD and self._ahead_size < MAX_AHEAD_CHARACTERS:
             self._ahead[counter] = frame
+            self._ahead_size += len(frame)
         return []
 
     def page(
@@ -77,6 +80,11 @@ class InboxCursor:
         if not last:
             return frames
         self.draining = False
+        if self._ahead and self._ahead_epoch != self.epoch:
+            # Pushes of another epoch: of a newer, then one more drain finds it; late ones of an older, then it does
+            # not.
+            self._ahead, self._must_drain = {}, True
+            self._ahead_size = 0
         return frames + self._take_next()
 
     def is_behind(self, epoch: str, counter: int) -> bool:
@@ -93,4 +101,5 @@ class InboxCursor:
             frames.append(frame)
         if self._ahead:
             self._ahead = {counter: frame for counter, frame in self._ahead.items() if counter > self.position}
+        self._ahead_size = sum(map(len, self._ahead.values()))
         return frames

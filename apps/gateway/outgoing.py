@@ -11,9 +11,13 @@ from apps.gateway.close_codes import CloseReason
 
 logger = logging.getLogger(__name__)
 
-MAX_FRAMES = 1_024
-MAX_BYTES = 1024 * 1024
+MAX_FRAMES = 4_096
+MAX_BYTES = 2 * 1024 * 1024
 """About: a character counts as one. A client that lets this much gather reads too slowly."""
+
+CROWDED_FRAMES = 512
+CROWDED_BYTES = 256 * 1024
+"""From here on pushes wait in the inbox."""
 
 CLOSE_TIMEOUT_SECONDS = 30.0
 """How long a close frame may wait for a client that does not read."""
@@ -46,6 +50,11 @@ class Outgoing:
         return not self._frames and self._task is None
 
     @property
+    def crowded(self) -> bool:
+        """Whether so much waits that what can wait in the inbox should."""
+        return self._waiting >= CROWDED_FRAMES or self._size >= CROWDED_BYTES
+
+    @property
     def closing(self) -> bool:
         """Whether a close is under way or done: nothing is written after it."""
         return self._ended or self._closing is not None
@@ -55,9 +64,7 @@ class Outgoing:
         if self._ended or self._closing is not None:
             return
         if self._waiting >= MAX_FRAMES or self._size > MAX_BYTES:
-            self._frames.clear()
-            self._dropped = True
-            self.close(CloseReason.READS_TOO_SLOWLY)
+            self.close_at_once(CloseReason.READS_TOO_SLOWLY)
             return
         self._frames.append(frame)
         self._waiting += 1
@@ -72,6 +79,12 @@ class Outgoing:
         self._closing = reason
         if self._task is None:
             self._task = asyncio.get_running_loop().create_task(self._write())
+
+    def close_at_once(self, reason: CloseReason) -> None:
+        """Close and write nothing more of what is queued."""
+        self._frames.clear()
+        self._dropped = True
+        self.close(reason)
 
     async def end(self) -> None:
         """The connection is over: wait for the task."""

@@ -158,14 +158,27 @@ class GatewayProcess:
             if older is not None and self._connections.get(connection.device_id) is connection:
                 self._connections[connection.device_id] = older
             raise
-        if older is not None:
-            older.close(CloseReason.REPLACED)
-        elif registration.previous_server_id not in ("", self.server_id):
+        connection.connection_id = registration.connection_id
+        self._settle_rivals(connection, older)
+        if older is None and registration.previous_server_id not in ("", self.server_id):
             await self._tell_older(registration, connection.device_id)
         self.silence.heartbeat(connection)
         self.sightings.note(connection.device_id)
         self._events.check_newcomer(connection)
         return registration
+
+    def _settle_rivals(self, connection: Connection, older: Connection | None) -> None:
+        """Of this device's connections here the one with the highest id stays; one not registered yet settles it
+        itself.
+        """
+        for rival in (older, self._connections.get(connection.device_id)):
+            if rival is None or rival is connection or not rival.connection_id:
+                continue
+            winner, loser = (
+                (connection, rival) if rival.connection_id < connection.connection_id else (rival, connection)
+            )
+            self._connections[connection.device_id] = winner
+            loser.close(CloseReason.REPLACED)
 
     @staticmethod
     async def _tell_older(registration: registry.Registration, device_id: str) -> None:

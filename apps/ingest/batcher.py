@@ -36,6 +36,7 @@ class IngestBatcher:
         self._messages: deque[MessageSubmission] = deque()
         self._receipts = WaitingReceipts(now_ms)
         self._held: dict[tuple[Origin, str], list[MessageSubmission]] = {}
+        self._held_count = 0
         self._lookups: set[asyncio.Task[None]] = set()
         self._looked_up: list[tuple[Sequence[MessageSubmission], bool]] = []
         self._done: list[Done] = []
@@ -51,7 +52,7 @@ class IngestBatcher:
         if self._unsettled:
             # The last batch's outcome is unknown: nothing newer is promised before it is settled.
             submission.refuse(unavailable())
-        elif len(self._messages) + sum(map(len, self._held.values())) >= MAX_QUEUED:
+        elif len(self._messages) + self._held_count >= MAX_QUEUED:
             submission.refuse(overloaded())
         else:
             self._messages.append(submission)
@@ -133,7 +134,8 @@ class IngestBatcher:
         unknown = self._directory.unknown(_accounts(batch))
         if unknown:
             await self._directory.learn_from_cache(unknown)
-            unknown = self._directory.unknown(unknown)
+            # Of all, not only of those: somebody else may have been forgotten meanwhile.
+            unknown = self._directory.unknown(_accounts(batch))
         if not unknown and not self._held:
             return list(batch)
         ready: list[MessageSubmission] = []
@@ -148,6 +150,7 @@ class IngestBatcher:
             else:
                 self._held[key] = [submission]
                 waiting.append(submission)
+        self._held_count += len(batch) - len(ready)
         if waiting:
             task = asyncio.create_task(self._look_up(unknown, waiting))
             self._lookups.add(task)
@@ -170,6 +173,7 @@ class IngestBatcher:
         looked_up, self._looked_up = self._looked_up, []
         for waiting, failed in looked_up:
             held = [one for first in waiting for one in self._held.pop((first.origin, first.conversation_id))]
+            self._held_count -= len(held)
             if not failed:
                 self._messages.extendleft(reversed(held))
                 continue

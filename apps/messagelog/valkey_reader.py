@@ -5,7 +5,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from apps.messagelog.base import LeaseLost, LogNotSetUp, LogRecord, LogUnavailable, sequence_of
+from apps.messagelog.base import (
+    GENERATION_SHIFT,
+    LeaseLost,
+    LogNotSetUp,
+    LogRecord,
+    LogUnavailable,
+    sequence_of,
+)
 from apps.messagelog.keys import committed_key, stream_key
 from apps.valkey.pools import ValkeyError, sync_client
 from apps.valkey.scripts import Script
@@ -22,6 +29,7 @@ COMMIT_MS = 100
 """Positions are written at most so often under load: a takeover repeats no more than this, with no effect."""
 
 MARK_MS = 60_000
+TRIMMING_GROUP = "relay"
 LEASE_RETRY_SECONDS = 0.2
 
 
@@ -62,7 +70,9 @@ class ValkeyStreamsReader:
     def commit(self, records: Sequence[LogRecord]) -> None:
         """See LogReader."""
         for record in records:
-            self._uncommitted[record.partition] = record.position
+            # A batch may be done after the log was replaced: its positions say nothing of the new one.
+            if record.sequence >> GENERATION_SHIFT == self._generation:
+                self._uncommitted[record.partition] = record.position
 
     def close(self) -> None:
         """See LogReader."""
@@ -104,8 +114,10 @@ class ValkeyStreamsReader:
     def _call_lease(self) -> bool:
         """Take or renew, writing down what was committed. Whether the lease is ours."""
         now = time.monotonic()
-        mark = (now - self._marked_at) * 1000 >= MARK_MS
-        arguments: list[Any] = [self._group, self._reader_id, LEASE_MS, int(time.time() * 1000) if mark else ""]
+        # Other groups may be ahead of the relay: only its own reader trims.
+        mark = self._group == TRIMMING_GROUP and (now - self._marked_at) * 1000 >= MARK_MS
+        mark_ms = int(time.time() * 1000) if mark else ""
+        arguments: list[Any] = [self._group, self._reader_id, LEASE_MS, mark_ms, self._generation]
         for partition, position in self._uncommitted.items():
             arguments += (partition, position)
         holder, generation = _LEASE.run(self._client, (), arguments)
@@ -114,7 +126,7 @@ class ValkeyStreamsReader:
         if not generation:
             raise LogNotSetUp("the log is not set up")
         self._renewed_at, self._generation = now, int(generation)
-        if mark and self._uncommitted:
+        if mark:
             self._marked_at = now
             oldest_kept = int(time.time() * 1000) - self._retention_ms
             _TRIM.run(self._client, (), (self._group, oldest_kept, self._partitions))

@@ -3,6 +3,7 @@
 Statements are written out and run with ``executemany``: model instances would cost more than the database does.
 """
 
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -109,7 +110,7 @@ class OrmMessageStore:
 
     def list_bodies(self, message_ids: Sequence[str]) -> dict[str, Body]:
         """See MessageStore."""
-        where = "stripped_at_ms IS NULL AND refusal = ''"
+        where = f"stripped_at_ms IS NULL AND refusal = '' AND expires_at_ms > {int(time.time() * 1000)}"
         return {row[0]: to_body(row) for row in _rows_by_id(f"SELECT {BODY} FROM message", message_ids, where)}
 
     def adopt_undelivered(self, user_id: str, device_id: str, now_ms: int) -> int:

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.conf import settings
 from django.db.models import Model
 
 ALIAS = "messages"
@@ -19,5 +20,16 @@ class MessageStoreRouter:
         return self.db_for_read(model, **hints)
 
     def allow_migrate(self, db: str, app_label: str, model_name: str | None = None, **hints: Any) -> bool | None:
-        """Tables of this app exist in ``messages`` only, and no others do."""
+        """Tables of this app exist in ``messages`` only, and no others do.
+
+        Where both aliases name one database, the migrations of ``default`` make all tables: there Django remembers once
+        for both what has been applied.
+        """
+        if _names_the_same_database():
+            return None
         return (db == ALIAS) == (app_label == "messagestore")
+
+
+def _names_the_same_database() -> bool:
+    default, messages = settings.DATABASES["default"], settings.DATABASES[ALIAS]
+    return all(default.get(name) == messages.get(name) for name in ("ENGINE", "NAME", "HOST", "PORT"))

@@ -37,9 +37,16 @@ class DeliveryLane:
         self._thread = threading.Thread(target=self._run, name="delivery lane", daemon=True)
         self._thread.start()
 
-    def submit(self, changes: Sequence[Change], records: Sequence[LogRecord]) -> None:
-        """Hand over a batch; waits while another one waits. Its records are done when the changes took effect."""
-        while not self._ending.is_set():
+    def submit(
+        self, changes: Sequence[Change], records: Sequence[LogRecord], stopping: Callable[[], bool] = lambda: False
+    ) -> None:
+        """Hand over a batch; waits while another one waits, unless ``stopping``: then it is read again after a restart.
+
+        Its records are done when the changes took effect. Raises RuntimeError if the lane has died.
+        """
+        while not stopping():
+            if not self._thread.is_alive():
+                raise RuntimeError("the delivery lane has died")
             try:
                 self._waiting.put((changes, records), timeout=LOOK_SECONDS)
                 return
@@ -86,9 +93,17 @@ class DeliveryLane:
                 self._take_apart(changes)
                 return
 
+    def _give_up_patiently(self, change: Change) -> None:
+        while not self._ending.is_set():
+            try:
+                self._give_up(change)
+                return
+            except (ValkeyError, OSError):
+                self._ending.wait(LONGEST_PAUSE_SECONDS)
+
     def _take_apart(self, changes: Sequence[Change]) -> None:
         if len(changes) == 1:
-            self._give_up(changes[0])
+            self._give_up_patiently(changes[0])
             return
         middle = len(changes) // 2
         self._deliver_patiently(changes[:middle])

@@ -82,7 +82,7 @@ class RelayRunner:
             self._set_up_log()
             return
         if records:
-            self._lane.submit(self._store(records), records)
+            self._lane.submit(self._store(records), records, lambda: self._stopping)
 
     def _commit_done(self) -> None:
         for records in self._lane.take_done():
@@ -130,7 +130,15 @@ class RelayRunner:
 
     def _bury(self, record: LogRecord, reason: str) -> None:
         logger.error("record %d of partition %d is a dead letter: %s", record.position, record.partition, reason)
-        self._log.bury(record, reason)
+        while True:
+            try:
+                self._log.bury(record, reason)
+                return
+            except LogUnavailable:
+                # Its batch is stored already and must not be left behind.
+                if self._stopping:
+                    raise
+                time.sleep(LONGEST_PAUSE_SECONDS)
 
     def _withdraw(self, record: LogRecord) -> list[Change]:
         """A late ``failed`` for the sender, if the record can be read at all."""

@@ -1,10 +1,12 @@
 """What every log must do. Each adapter runs the whole suite on a real server."""
 
 import asyncio
+import time
 
 import pytest
 from django.test import override_settings
 
+from apps.messagelog import valkey_reader
 from apps.messagelog.base import (
     Entry,
     LeaseLost,
@@ -157,6 +159,7 @@ def test_trimming_stays_behind_the_relay_and_within_the_retention(
     log: MessageLog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     append(log, *[("same", str(number)) for number in range(10)])
+    monkeypatch.setattr(valkey_reader, "MARK_MS", 0)
     reader = log.reader("relay", "r1")
     records = reader.poll(1_000, 50)
     reader.commit(records[:6])
@@ -172,6 +175,53 @@ def test_trimming_stays_behind_the_relay_and_within_the_retention(
     late.close()
     status = log.status().partitions[at]
     assert (status.first, status.last) == (7, 11), "nothing that the relay has not committed is cut"
+
+
+def test_positions_of_a_log_that_was_replaced_are_never_written_into_the_new_one(log: MessageLog) -> None:
+    append(log, *[("same", str(number)) for number in range(50)])
+    reader = log.reader("relay", "r1")
+    records = reader.poll(1_000, 50)
+    sync_client(server_url(_url())).flushall()
+    log.set_up(1)
+    reader.commit(records)
+    with pytest.raises(LogUnavailable):
+        reader._renew_if_due(0)  # type: ignore[attr-defined]
+    append(log, *[("same", f"new {number}") for number in range(30)])
+    late = log.reader("relay", "r1")
+    late.poll(0, 50)
+    late.commit(records)
+    assert len(poll_all(log.reader("relay", "r1"))) == 30
+
+
+def test_a_committed_position_never_falls(log: MessageLog) -> None:
+    append(log, *[("same", str(number)) for number in range(10)])
+    reader = log.reader("relay", "r1")
+    records = reader.poll(1_000, 50)
+    reader.commit(records)
+    reader.poll(1_000, 10)
+    reader.commit(records[:3])
+    reader.close()
+    assert log.reader("relay", "r2").poll(1_000, 50) == []
+
+
+def test_old_records_are_trimmed_though_nothing_new_comes(log: MessageLog, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(valkey_reader, "MARK_MS", 0)
+    append(log, ("same", "content"))
+    with override_settings(LOG_RETENTION_HOURS=0):
+        reader = ValkeyStreamsMessageLog().reader("relay", "r1")
+        poll_all(reader)
+        for _ in range(3):
+            time.sleep(0.002)
+            reader._renew_if_due(0)  # type: ignore[attr-defined]
+    assert sync_client(server_url(_url())).xlen(f"log:{partition_of('same', 12)}") == 0
+
+
+def test_another_group_that_is_ahead_trims_nothing(log: MessageLog, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(valkey_reader, "MARK_MS", 0)
+    append(log, ("same", "content"))
+    with override_settings(LOG_RETENTION_HOURS=0):
+        poll_all(ValkeyStreamsMessageLog().reader("spam", "s1"))
+    assert len(poll_all(log.reader("relay", "r1"))) == 1
 
 
 def _url() -> str:

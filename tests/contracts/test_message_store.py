@@ -1,5 +1,6 @@
 """What every Message DB must do. Each adapter runs the whole suite on a real engine."""
 
+import time
 from dataclasses import replace
 
 import pytest
@@ -17,7 +18,7 @@ from apps.messagestore.orm import OrmMessageStore
 
 A, B = "usr-aaaaaaaaaaaa", "usr-bbbbbbbbbbbb"
 A1, A2, B1, B2 = "dev-aaaaaaaaaaa1", "dev-aaaaaaaaaaa2", "dev-bbbbbbbbbbb1", "dev-bbbbbbbbbbb2"
-NOW = 1_764_000_000_000
+NOW = int(time.time() * 1000)
 MESSAGE = NewMessage(
     message_id="msg-0000000000000001",
     sender_id=A,
@@ -249,3 +250,8 @@ def test_a_batch_that_fails_leaves_nothing_behind(store: MessageStore) -> None:
     with pytest.raises(RuntimeError):
         fail_midway()
     assert store.list_standings([MESSAGE.message_id]) == {}
+
+
+def test_what_is_past_its_time_is_read_no_more_though_it_was_not_purged_yet(store: MessageStore) -> None:
+    store.insert_absent([MESSAGE], NOW - UNDELIVERED_KEPT_MS - 1)
+    assert store.list_bodies([MESSAGE.message_id]) == {}

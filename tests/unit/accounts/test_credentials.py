@@ -28,6 +28,7 @@ def test_a_token_finds_its_device_in_one_query(ada: User, django_assert_num_quer
         username="Ada",
         suspended=False,
         credential_hash=hash_secret(token),
+        last_seen_at=device.last_seen_at,
     )
 
 

@@ -85,6 +85,17 @@ def test_the_buffer_of_pushes_is_bounded_and_what_it_drops_is_drained() -> None:
     assert cursor.is_behind("e1", MAX_AHEAD + 9)
 
 
+def test_a_late_push_of_an_older_epoch_costs_one_more_drain_and_no_second() -> None:
+    cursor = InboxCursor()
+    generation = cursor.begin_drain()
+    cursor.push("e0", 9, "late")
+    assert cursor.page(generation, "e1", 0, 3, True, ["a"]) == ["a"]
+    assert cursor.must_drain
+    generation = cursor.begin_drain()
+    assert cursor.page(generation, "e1", 3, 3, True, []) == []
+    assert not cursor.behind
+
+
 @settings(max_examples=300)
 @given(st.randoms(use_true_random=False), st.integers(1, 60), st.floats(0, 0.5), st.floats(0, 0.5))
 def test_every_entry_is_written_once_and_in_order_whatever_the_bus_does(

@@ -276,6 +276,25 @@ async def test_facts_that_changed_while_they_were_loaded_are_not_remembered(monk
     assert directory.unknown([A, B]) == [B]
 
 
+async def test_somebody_forgotten_while_others_are_looked_up_is_looked_up_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    client = Client()
+    async with World() as world:
+        world.directory.forget([C])
+
+        async def load(user_ids: Sequence[str]) -> dict[str, AccountFacts]:
+            world.directory.forget([B])
+            return {C: FINE}
+
+        monkeypatch.setattr(permissions, "_read_cached", load)
+        world.lookups.append([B])
+        world.batcher.submit_message(client, frame(1, to=B))
+        world.batcher.submit_message(client, frame(2, to=C))
+        await until(lambda: len(client.frames) == 2)
+    assert client.codes() == ["✓", "✓"]
+
+
 async def test_the_61st_message_within_a_minute_is_limited_and_a_retry_is_not(settings: Any) -> None:
     settings.RATE_LIMIT_PER_MINUTE = 60
     client = Client()

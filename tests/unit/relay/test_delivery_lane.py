@@ -1,7 +1,9 @@
 """The lane behind the store: in order, patient with a cache that is down, and never stopped by one bad change."""
 
+import operator
 import threading
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import pytest
 
@@ -86,3 +88,32 @@ def test_only_one_batch_waits_behind_the_one_under_way() -> None:
     assert third_taken.wait(5)
     thread.join()
     lane.close(5.0)
+
+
+def test_giving_up_waits_for_the_cache_too() -> None:
+    tries: list[str] = []
+
+    def give_up(lost: Change) -> None:
+        tries.append(lost.member)
+        if len(tries) < 3:
+            raise ConnectionError
+
+    def deliver(changes: Sequence[Change]) -> None:
+        raise RuntimeError("never")
+
+    lane = DeliveryLane(deliver, give_up)
+    lane.submit([change(1)], [record(1)])
+    lane.close(5.0)
+    assert tries == ["1"] * 3
+    assert len(lane.take_done()) == 1
+
+
+def test_who_is_told_to_stop_does_not_wait_for_a_cache_that_is_down() -> None:
+    def deliver(changes: Sequence[Change]) -> None:
+        raise ConnectionError
+
+    lane = DeliveryLane(deliver, lambda lost: None)
+    for number in range(4):
+        lane.submit([change(number)], [record(number)], partial(operator.ge, number, 2))
+    lane.close(0.1)
+    assert lane.take_done() == []

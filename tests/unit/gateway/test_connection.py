@@ -1,0 +1,112 @@
+"""One connection: what it acknowledges, and what it does when pushes come faster than the client reads."""
+
+import asyncio
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from apps.connections.registry import Registration
+from apps.gateway.connection import Connection
+from apps.gateway.outgoing import CROWDED_FRAMES
+
+
+class World:
+    """A connection with a socket that can be stopped, and a process of which only the drains matter."""
+
+    def __init__(self) -> None:
+        self.sent: list[dict[str, Any]] = []
+        self.open = asyncio.Event()
+        self.open.set()
+        self.asked: list[tuple[int, str, int]] = []
+        silence = SimpleNamespace(expect_answer=lambda connection: None)
+        drains = SimpleNamespace(ask=lambda connection, *request, gap: self.asked.append(request))
+        identity = SimpleNamespace(user_id="usr-a", device_id="dev-a", credential_hash="x")
+        process: Any = SimpleNamespace(silence=silence, drains=drains)
+        self.connection = Connection(process, identity, self._send)  # type: ignore[arg-type]
+
+    async def _send(self, event: dict[str, Any]) -> None:
+        await self.open.wait()
+        self.sent.append(event)
+
+    def start(self, *, epoch: str = "e1", counter: int = 0) -> None:
+        registration = Registration(
+            connection_id=1,
+            previous_server_id="",
+            previous_connection_id=0,
+            epoch=epoch,
+            counter=counter,
+            waits=False,
+        )
+        self.connection.start(registration)
+
+    async def written(self) -> None:
+        async with asyncio.timeout(5):
+            while not self.connection.outgoing.empty:
+                await asyncio.sleep(0)
+
+
+async def test_receipts_are_acknowledged_at_the_second_heartbeat_after_they_were_written() -> None:
+    world = World()
+    world.start(counter=7)
+    await world.written()
+    world.connection.note_heartbeat()
+    assert world.connection.acknowledged_position() == 0
+    world.connection.note_heartbeat()
+    assert world.connection.acknowledged_position() == 7
+
+
+async def test_asking_again_without_a_heartbeat_acknowledges_nothing_more() -> None:
+    world = World()
+    world.start(counter=7)
+    await world.written()
+    world.connection.note_heartbeat()
+    assert [world.connection.acknowledged_position() for _ in range(5)] == [0] * 5
+
+
+async def test_a_position_of_an_older_epoch_acknowledges_nothing_in_a_newer_one() -> None:
+    world = World()
+    world.start(counter=5_000)
+    await world.written()
+    world.connection.note_heartbeat()
+    world.connection.note_heartbeat()
+    world.connection.push("", 0, "")
+    generation, _, _ = world.asked[-1]
+    world.connection.page(generation, "e2", 0, 3, True, [])
+    assert world.connection.cursor.position == 3
+    assert world.connection.acknowledged_position() == 0
+
+
+async def test_a_burst_of_pushes_turns_into_pages_instead_of_closing_the_connection() -> None:
+    world = World()
+    world.start()
+    await world.written()
+    for number in range(1, 5_000):
+        world.connection.push("e1", number, str(number))
+    assert not world.connection.outgoing.closing
+    await world.written()
+    generation, epoch, after = world.asked[-1]
+    assert (epoch, after) == ("e1", CROWDED_FRAMES)
+    world.connection.page(generation, epoch, after, 4_999, True, ["rest"])
+    await world.written()
+    assert [event["text"] for event in world.sent[1:]] == [*map(str, range(1, CROWDED_FRAMES + 1)), "rest"]
+
+
+@pytest.mark.parametrize("reads", [True, False])
+async def test_a_revoked_session_gets_nothing_more(reads: bool) -> None:
+    from apps.gateway.close_codes import CloseReason
+
+    world = World()
+    world.start()
+    await world.written()
+    before = len(world.sent)
+    if not reads:
+        world.open.clear()
+    for number in range(1, 100):
+        world.connection.push("e1", number, str(number))
+    world.connection.outgoing.close_at_once(CloseReason.REVOKED)
+    world.open.set()
+    await world.written()
+    after = world.sent[before:]
+    assert [event["type"] for event in after][-1] == "websocket.close"
+    assert len(after) <= 2
