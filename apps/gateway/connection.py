@@ -23,6 +23,9 @@ REORDER_SECONDS = 0.2
 FIRST_PAGE_TIMEOUT_SECONDS = 3.0
 LONGEST_PAGE_TIMEOUT_SECONDS = 12.0
 SECOND_LOOK_SECONDS = 2.0
+STALLED_SECONDS = 1.0
+"""How long a crowded queue may stand still before its client counts as one that reads too slowly."""
+
 _NOTHING = ("", 0)
 
 
@@ -37,6 +40,7 @@ class Connection:
         "_looked",
         "_page_timeout",
         "_process",
+        "_seen_written",
         "_suspect",
         "_timer",
         "_wants_page",
@@ -63,6 +67,7 @@ class Connection:
         self._incoming = 0
         self._drained = False
         self._wants_page = False
+        self._seen_written = 0
         self._suspect: tuple[str, int] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._page_timeout = FIRST_PAGE_TIMEOUT_SECONDS
@@ -100,9 +105,9 @@ class Connection:
         """A push from a relay."""
         if self.outgoing.crowded and not self.cursor.draining:
             # It comes faster than this client reads: page by page from here on, each when the last one is written.
-            self._cancel_timer()
             self.cursor.begin_drain()
             self._wants_page = True
+            self._watch_reading()
         frames = self.cursor.push(epoch, counter, frame)
         if frames:
             self._write(frames)
@@ -185,6 +190,18 @@ class Connection:
     def _on_written(self) -> None:
         if self._wants_page:
             self._ask_for_page(gap=False)
+
+    def _watch_reading(self) -> None:
+        """The queue is crowded: it must move, or this client does not read."""
+        self._seen_written = self.outgoing.written
+        self._set_timer(STALLED_SECONDS, self._on_stalled)
+
+    def _on_stalled(self) -> None:
+        self._timer = None
+        if self._wants_page and self.outgoing.written == self._seen_written:
+            self.outgoing.close_at_once(CloseReason.READS_TOO_SLOWLY)
+        elif self._wants_page:
+            self._watch_reading()
 
     def _watch_gap(self) -> None:
         if self.cursor.must_drain:

@@ -30,7 +30,18 @@ class Outgoing:
     socket.
     """
 
-    __slots__ = ("_closing", "_dropped", "_ended", "_frames", "_on_written", "_send", "_size", "_task", "_waiting")
+    __slots__ = (
+        "_closing",
+        "_dropped",
+        "_ended",
+        "_frames",
+        "_on_written",
+        "_send",
+        "_size",
+        "_task",
+        "_waiting",
+        "written",
+    )
 
     def __init__(self, send: Send, on_written: Callable[[], None]) -> None:
         self._send = send
@@ -38,6 +49,7 @@ class Outgoing:
         # A list, and swapped when written: an empty deque would cost each idle connection 600 bytes.
         self._frames: list[str] = []
         self._waiting = 0
+        self.written = 0
         self._size = 0
         self._dropped = False
         self._task: asyncio.Task[None] | None = None
@@ -103,6 +115,7 @@ class Outgoing:
                         if self._dropped:
                             break
                         await self._send({"type": "websocket.send", "text": frame})
+                        self.written += 1
                         self._waiting -= 1
                         self._size -= len(frame)
                 if self._closing is not None:

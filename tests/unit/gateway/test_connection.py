@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from apps.connections.registry import Registration
+from apps.gateway import connection as connection_module
 from apps.gateway.connection import Connection
 from apps.gateway.outgoing import CROWDED_FRAMES
 
@@ -90,6 +91,22 @@ async def test_a_burst_of_pushes_turns_into_pages_instead_of_closing_the_connect
     world.connection.page(generation, epoch, after, 4_999, True, ["rest"])
     await world.written()
     assert [event["text"] for event in world.sent[1:]] == [*map(str, range(1, CROWDED_FRAMES + 1)), "rest"]
+
+
+async def test_a_client_that_does_not_read_at_all_is_closed_with_1013(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connection_module, "STALLED_SECONDS", 0.02)
+    world = World()
+    world.start()
+    await world.written()
+    world.open.clear()
+    for number in range(1, 5_000):
+        world.connection.push("e1", number, str(number))
+    async with asyncio.timeout(5):
+        while not world.connection.outgoing.closing:
+            await asyncio.sleep(0.005)
+    world.open.set()
+    await world.written()
+    assert world.sent[-1]["code"] == 1013
 
 
 @pytest.mark.parametrize("reads", [True, False])
