@@ -1,6 +1,7 @@
 """One client's connection: its place in the inbox, its heartbeats, and what it may still do."""
 
 import asyncio
+import logging
 import time
 from collections import deque
 from collections.abc import Callable
@@ -17,14 +18,18 @@ if TYPE_CHECKING:
     from apps.connections.registry import Registration, Standing
     from apps.gateway.process import GatewayProcess
 
+logger = logging.getLogger(__name__)
+
 REORDER_SECONDS = 0.2
 """How long a push that came too early may wait for the one before it: two relays may cross."""
 
 FIRST_PAGE_TIMEOUT_SECONDS = 3.0
 LONGEST_PAGE_TIMEOUT_SECONDS = 12.0
 SECOND_LOOK_SECONDS = 2.0
-STALLED_SECONDS = 1.0
-"""How long a crowded queue may stand still before its client counts as one that reads too slowly."""
+STALLED_SECONDS = 0.25
+"""How long a crowded queue may stand still: long enough for the writing task to have had its turn, so that what still
+stands is what the client does not read.
+"""
 
 _NOTHING = ("", 0)
 
@@ -199,6 +204,7 @@ class Connection:
     def _on_stalled(self) -> None:
         self._timer = None
         if self._wants_page and self.outgoing.written == self._seen_written:
+            logger.info("%s reads too slowly and is closed; its inbox keeps all", self.device_id)
             self.outgoing.close_at_once(CloseReason.READS_TOO_SLOWLY)
         elif self._wants_page:
             self._watch_reading()

@@ -11,6 +11,7 @@ from apps.protocol.limits import MAX_ENVELOPE_FRAME_BYTES
 GRACEFUL_SECONDS = 1
 BACKLOG = 4_096
 UNREAD_MS = 60_000
+SEND_BUFFER_BYTES = 128 * 1024
 
 
 class GatewayServer(uvicorn.Server):
@@ -64,6 +65,8 @@ def listen(host: str, port: int) -> socket.socket:
     listener = socket.socket(family, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    # What the kernel keeps for a client that does not read is part of its bounded queue; by itself it would take 4 MB.
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
     if sys.platform == "linux":
         # A peer that takes nothing for so long is cut by the kernel; a close of ours would wait for it for ever.
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNREAD_MS)

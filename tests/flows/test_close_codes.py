@@ -5,7 +5,7 @@ import signal
 
 from tests.client.chat_client import ChatClient
 from tests.client.people import AccountPool, Person
-from tests.client.processes import Role, send_signal
+from tests.client.processes import Role, send_signal, wait_until
 from tests.client.raw_socket import raw_socket
 from tests.client.server import Server
 
@@ -100,6 +100,8 @@ async def test_a_reader_that_is_too_slow_is_1013_and_its_inbox_keeps_all(server:
             for number in range(3000):
                 a.send(bob.user_id, f"{number} {BIG_TEXT}"[:1000])
             await a.wait_for(lambda: all(m.is_acknowledged for m in a.history.sent.values()), "every ✓", within=60)
+            given_up = f"{bob.device_id} reads too slowly"
+            await asyncio.to_thread(wait_until, lambda: given_up in server.output, "the server to give up", 30)
             code, _ = await slow.receive_close(within=60)
             assert code == 1013
         async with ChatClient(server.url, bob) as b:
