@@ -21,6 +21,7 @@ BLOCK_MS = 5_000
 
 DEVICES_REVOKED = "devices_revoked"
 USER_REVOKED = "user_revoked"
+USER_DISCONNECTED = "user_disconnected"
 FACTS_CHANGED = "facts_changed"
 SETTINGS_CHANGED = "settings_changed"
 
@@ -44,6 +45,11 @@ def publish_devices_revoked(user_id: str, device_ids: Sequence[str], reason: str
 def publish_user_revoked(user_id: str, reason: str) -> None:
     """Close all of a user's sockets on every gateway with 4403."""
     _publish(USER_REVOKED, [user_id], (), reason)
+
+
+def publish_user_disconnected(user_id: str) -> None:
+    """Close all of a user's sockets on every gateway with 4403 though the sessions behind them go on."""
+    _publish(USER_DISCONNECTED, [user_id], (), "")
 
 
 def publish_facts_changed(user_ids: Sequence[str]) -> None:

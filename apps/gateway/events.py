@@ -108,6 +108,9 @@ class GatewayEvents:
             case control.USER_REVOKED:
                 self._process.directory.forget([event.user_id])
                 self._doubt(event.user_id, event.reason)
+            case control.USER_DISCONNECTED:
+                for connection in self._of_user(event.user_id):
+                    connection.outgoing.close_at_once(CloseReason.REVOKED)
             case control.FACTS_CHANGED:
                 self._process.directory.forget([event.user_id])
             case control.SETTINGS_CHANGED:

@@ -31,7 +31,7 @@ class TypingNotices:
 
     def tell(self, connection: "Connection", frame: "Typing") -> None:
         """Pass a notice on, unless too many wait. (One to a group needs the groups.)"""
-        if frame.receiver_id is not None and len(self._waiting) < MAX_WAITING:
+        if frame.receiver_id not in (None, connection.user_id) and len(self._waiting) < MAX_WAITING:
             self._waiting[connection.user_id, frame.receiver_id] = frame.state
             self._wake.set()
 

@@ -53,8 +53,10 @@ class WaitingReceipts:
                     timestamp_ms=now_ms,
                 )
                 entries.append(Entry(key=user_id, payload=encode_record(record)))
-        for (user_id, device_id, _), message_id in self._read.items():
-            read = ConversationRead(user_id=user_id, device_id=device_id, message_id=message_id, timestamp_ms=now_ms)
+        for (user_id, device_id, told), message_id in self._read.items():
+            read = ConversationRead(
+                user_id=user_id, device_id=device_id, told=told, message_id=message_id, timestamp_ms=now_ms
+            )
             entries.append(Entry(key=user_id, payload=encode_record(read)))
         self._confirmed, self._read, self._waiting = {}, {}, 0
         return entries

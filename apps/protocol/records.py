@@ -57,10 +57,11 @@ class DeliveryConfirmed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConversationRead:
-    """A user has read a message and all earlier ones of its conversation."""
+    """A user has read a message and all earlier ones of its conversation. ``told`` is the user or group to be told."""
 
     user_id: str
     device_id: str
+    told: str
     message_id: str
     timestamp_ms: int
 
@@ -100,7 +101,7 @@ def encode_record(record: Record) -> bytes:
         case DeliveryConfirmed():
             fields = ["d", record.user_id, record.device_id, record.message_ids, record.timestamp_ms]
         case ConversationRead():
-            fields = ["r", record.user_id, record.device_id, record.message_id, record.timestamp_ms]
+            fields = ["r", record.user_id, record.device_id, record.told, record.message_id, record.timestamp_ms]
     return orjson.dumps(fields)
 
 
@@ -121,9 +122,9 @@ def decode_record(payload: str | bytes) -> Record:
             record = DeliveryConfirmed(
                 user_id=user_id, device_id=device_id, message_ids=tuple(message_ids), timestamp_ms=timestamp_ms
             )
-        case ["r", str(user_id), str(device_id), str(message_id), int(timestamp_ms)]:
+        case ["r", str(user_id), str(device_id), str(told), str(message_id), int(timestamp_ms)]:
             record = ConversationRead(
-                user_id=user_id, device_id=device_id, message_id=message_id, timestamp_ms=timestamp_ms
+                user_id=user_id, device_id=device_id, told=told, message_id=message_id, timestamp_ms=timestamp_ms
             )
         case _:
             raise BrokenRecord(f"unknown kind or wrong number of fields: {str(fields[0])[:20]!r}")

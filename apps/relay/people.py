@@ -29,6 +29,10 @@ class People:
         facts = self.facts.get(user_id)
         return bool(facts and facts.read_receipts)
 
+    def blocked(self, one: str, other: str) -> bool:
+        """Whether either has blocked the other."""
+        return (one, other) in self.blocks or (other, one) in self.blocks
+
     def refusal(self, sender_id: str, receiver_id: str) -> str:
         """The error code for a message between these two, or "" where it may go."""
         receiver, sender = self.facts.get(receiver_id), self.facts.get(sender_id)
@@ -36,6 +40,6 @@ class People:
             return "unknown_receiver"
         if sender is None or not sender.active:
             return "forbidden"
-        if (receiver_id, sender_id) in self.blocks or (sender_id, receiver_id) in self.blocks:
+        if self.blocked(sender_id, receiver_id):
             return "forbidden"
         return ""

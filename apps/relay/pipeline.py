@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from operator import itemgetter
 
 from apps.accounts.selectors import list_blocks, list_delivery_facts
 from apps.inbox.inbox import Change
@@ -37,6 +38,8 @@ class DecodedBatch:
 def decode_batch(records: Iterable[LogRecord]) -> DecodedBatch:
     """Sort records by kind; those that are no records are set apart with the reason."""
     batch = DecodedBatch()
+    latest: dict[int, int] = {}
+    times: list[int] = []
     for record in records:
         try:
             decoded = decode_record(record.payload)
@@ -45,6 +48,8 @@ def decode_batch(records: Iterable[LogRecord]) -> DecodedBatch:
             continue
         match decoded:
             case MessageSubmitted():
+                latest[record.partition] = max(decoded.timestamp_ms, latest.get(record.partition, 0))
+                times.append(latest[record.partition])
                 batch.messages.append((record.sequence, decoded))
             case DeliveryConfirmed():
                 batch.confirmations.append(decoded)
@@ -52,6 +57,8 @@ def decode_batch(records: Iterable[LogRecord]) -> DecodedBatch:
                 batch.reads.append(decoded)
             case MessageRetried():
                 batch.questions.append(decoded)
+    # Partitions are read one after the other; people get what came first first. Within a partition the order stands.
+    batch.messages = [message for _, message in sorted(zip(times, batch.messages, strict=True), key=itemgetter(0))]
     return batch
 
 
@@ -114,7 +121,8 @@ def _named_ids(batch: DecodedBatch) -> list[str]:
 def _load_people(batch: DecodedBatch, others: Iterable[str]) -> People:
     """Facts of everybody in the batch, fresh from the database: the gateway's were only remembered."""
     parties = {user for _, one in batch.messages for user in (one.sender_id, one.receiver_id) if user is not None}
-    everybody = parties | set(others) | {one.user_id for one in batch.reads}
+    parties |= {user for one in batch.reads for user in (one.user_id, one.told)}
+    everybody = parties | set(others)
     return People(
         facts=list_delivery_facts(list(everybody)) if everybody else {},
         blocks=list_blocks(list(parties)) if parties else set(),

@@ -14,11 +14,15 @@ from apps.relay.people import People
 def settle_reads(
     store: MessageStore, records: Sequence[ConversationRead], named: Mapping[str, Standing], people: People
 ) -> list[Change]:
-    """Raise the pointers. Returns the receipts that follow. Who reads must be the receiver of the message named."""
+    """Raise the pointers. Returns the receipts that follow.
+
+    Who reads must be the receiver of the message named, and who is told its sender. A mark below the pointer says
+    nothing: what was read above it may have been read in private.
+    """
     highest: dict[tuple[str, str], tuple[Pointer, str]] = {}
     for record in records:
         standing = named.get(record.message_id)
-        if standing is None or record.user_id != standing.receiver_id:
+        if standing is None or (record.user_id, record.told) != (standing.receiver_id, standing.sender_id):
             continue
         key = (standing.conversation_id, record.user_id)
         if key not in highest or highest[key][0].sequence < standing.sequence:
@@ -35,6 +39,7 @@ def settle_reads(
     return [
         change
         for pointer in standing_pointers
+        if pointer.message_id == highest[pointer.conversation_id, pointer.reader_id][0].message_id
         for change in _tell_read(pointer, highest[pointer.conversation_id, pointer.reader_id][1], people)
     ]
 
@@ -42,6 +47,6 @@ def settle_reads(
 def _tell_read(pointer: Pointer, by_device: str, people: People) -> list[Change]:
     receipt = build_read_receipt(pointer)
     told = [(pointer.reader_id, device_id) for device_id in people.devices(pointer.reader_id) if device_id != by_device]
-    if people.shows_reads(pointer.reader_id):
+    if people.shows_reads(pointer.reader_id) and not people.blocked(pointer.reader_id, pointer.peer_id):
         told += [(pointer.peer_id, device_id) for device_id in people.devices(pointer.peer_id)]
     return [to_change(user_id, device_id, receipt) for user_id, device_id in told]

@@ -84,3 +84,16 @@ async def test_the_dead_token_opens_nothing_in_rest_either(server: Server) -> No
     ann.log_out(ann.account)
     with pytest.raises(httpx.HTTPStatusError, match="401"):
         ann.get_ticket()
+
+
+async def test_an_operator_closes_a_persons_sockets_and_their_sessions_go_on(
+    server: Server, accounts: AccountPool
+) -> None:
+    [ann] = accounts.take(1)
+    async with raw_socket(server.url, token=ann.token) as socket:
+        await socket.receive(action="inbox_drained")
+        await asyncio.to_thread(server.manage, "disconnect", ann.username)
+        code, _ = await socket.receive_close(within=2)
+    assert code == 4403
+    async with raw_socket(server.url, token=ann.token) as again:
+        await again.receive(action="inbox_drained")

@@ -11,7 +11,7 @@ from django.core.management import CommandError, call_command
 from apps.accounts.credentials import find_identity, hash_secret
 from apps.accounts.models import User
 from apps.accounts.services import log_in_device
-from apps.connections.control import CONTROL_KEY, USER_REVOKED
+from apps.connections.control import CONTROL_KEY, USER_DISCONNECTED
 from apps.operations.lookup import find_named_user
 from apps.valkey.pools import sync_client
 
@@ -141,4 +141,4 @@ def test_disconnect_tells_every_gateway_to_close_the_sockets(cache_valkey: str) 
     user = User.objects.create_user("alice", PASSWORD, display_name="Alice")
     run("disconnect", "alice")
     [(_, event)] = sync_client(cache_valkey).xrange(CONTROL_KEY)
-    assert (event["kind"], event["user"], event["devices"]) == (USER_REVOKED, user.pk, "")
+    assert (event["kind"], event["user"], event["devices"]) == (USER_DISCONNECTED, user.pk, "")

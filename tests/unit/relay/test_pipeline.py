@@ -119,7 +119,9 @@ def test_nobody_but_the_receiver_can_confirm_or_read(world: Any) -> None:
     world.relay(world.message())
     world.bus.pushes.clear()
     world.confirm(eve.pk, device.pk, 1)
-    world.relay(ConversationRead(user_id=eve.pk, device_id=device.pk, message_id=MESSAGE, timestamp_ms=5))
+    world.relay(
+        ConversationRead(user_id=eve.pk, device_id=device.pk, told=world.ada, message_id=MESSAGE, timestamp_ms=5)
+    )
     assert world.bus.pushes == []
     assert world.store.list_standings([MESSAGE])[MESSAGE].undelivered
 
@@ -134,14 +136,83 @@ def test_reading_tells_the_sender_and_the_readers_other_device(world: Any) -> No
     world.bus.pushes.clear()
     for number in (2, 1):
         read = ConversationRead(
-            user_id=world.bob, device_id=world.bob1, message_id=f"msg-{number:016x}", timestamp_ms=5
+            user_id=world.bob, device_id=world.bob1, told=world.ada, message_id=f"msg-{number:016x}", timestamp_ms=5
         )
         world.relay(read, first_position=50)
     frames = world.bus.frames(world.ada1)
-    assert {frame["message_id"] for frame in frames} == {f"msg-{2:016x}"}, "a pointer never falls"
+    assert [frame["message_id"] for frame in frames] == [f"msg-{2:016x}"], "a pointer never falls"
     assert frames[0]["reader_id"] == world.bob
     assert world.bus.frames(world.bob2)
     assert world.bus.frames(world.bob1) == []
+
+
+def test_only_the_sender_of_the_message_can_be_told_that_it_was_read(world: Any) -> None:
+    world.relay(world.message())
+    world.bus.pushes.clear()
+    for told in (world.bob, "usr-000000000000", "grp-000000000000"):
+        world.relay(
+            ConversationRead(user_id=world.bob, device_id=world.bob1, told=told, message_id=MESSAGE, timestamp_ms=5)
+        )
+    assert world.bus.pushes == []
+
+
+def test_what_was_read_in_private_is_not_told_by_a_later_mark_below_it(world: Any) -> None:
+    from apps.accounts.services import update_settings
+
+    world.relay(world.message(1), world.message(2))
+    world.bus.pushes.clear()
+    for shows, number in ((False, 2), (True, 1)):
+        update_settings(world.bob, device_id=world.bob1, read_receipts=shows)
+        read = ConversationRead(
+            user_id=world.bob,
+            device_id=world.bob1,
+            told=world.ada,
+            message_id=f"msg-{number:016x}",
+            timestamp_ms=5,
+        )
+        world.relay(read, first_position=50 + number)
+    assert world.bus.frames(world.ada1) == []
+
+
+@pytest.mark.parametrize("blocker", ["ada", "bob"])
+def test_reading_is_not_told_through_a_block(world: Any, blocker: str) -> None:
+    from apps.accounts.models import Block
+
+    world.relay(world.message())
+    world.bus.pushes.clear()
+    people = {"ada": world.ada, "bob": world.bob}
+    Block.objects.create(owner_id=people[blocker], person_id=people["bob" if blocker == "ada" else "ada"])
+    read = ConversationRead(user_id=world.bob, device_id=world.bob1, told=world.ada, message_id=MESSAGE, timestamp_ms=5)
+    world.relay(read)
+    assert world.bus.frames(world.ada1) == []
+
+
+def test_messages_of_a_batch_are_delivered_by_their_time_and_within_a_partition_in_its_order() -> None:
+    from apps.messagelog.base import LogRecord
+    from apps.protocol.records import MessageSubmitted, encode_record
+    from apps.relay.pipeline import decode_batch
+
+    def record(partition: int, position: int, timestamp_ms: int) -> LogRecord:
+        message = MessageSubmitted(
+            message_id=f"msg-{timestamp_ms:016x}",
+            sender_id="usr-aaaaaaaaaaaa",
+            sender_device="dev-aaaaaaaaaaaa",
+            client_id=f"i{timestamp_ms}",
+            digest="d",
+            receiver_id="usr-bbbbbbbbbbbb",
+            group_id=None,
+            content="x",
+            envelope=None,
+            media=None,
+            reply_to=None,
+            timestamp_ms=timestamp_ms,
+            sent_at_ms=1,
+        )
+        payload = encode_record(message).decode()
+        return LogRecord(partition=partition, position=position, sequence=position, payload=payload)
+
+    batch = decode_batch([record(0, 1, 10), record(0, 2, 30), record(0, 3, 25), record(1, 1, 20), record(1, 2, 40)])
+    assert [message.timestamp_ms for _, message in batch.messages] == [10, 20, 30, 25, 40]
 
 
 def test_who_hides_read_receipts_tells_only_their_own_devices(world: Any) -> None:
@@ -150,7 +221,9 @@ def test_who_hides_read_receipts_tells_only_their_own_devices(world: Any) -> Non
     update_settings(world.bob, device_id=world.bob1, read_receipts=False)
     world.relay(world.message())
     world.bus.pushes.clear()
-    world.relay(ConversationRead(user_id=world.bob, device_id=world.bob1, message_id=MESSAGE, timestamp_ms=5))
+    world.relay(
+        ConversationRead(user_id=world.bob, device_id=world.bob1, told=world.ada, message_id=MESSAGE, timestamp_ms=5)
+    )
     assert world.bus.frames(world.ada1) == []
     assert world.bus.frames(world.bob2)
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from django.core.management import BaseCommand
 
-from apps.connections.control import publish_user_revoked
+from apps.connections.control import publish_user_disconnected
 from apps.operations.lookup import find_named_user
 
 
@@ -21,5 +21,5 @@ class Command(BaseCommand):
     def handle(self, *, user: str, **options: Any) -> None:
         """Tell the gateways."""
         found = find_named_user(user)
-        publish_user_revoked(found.pk, "disconnected")
+        publish_user_disconnected(found.pk)
         self.stdout.write(f"the sockets of {found.username} are being closed")
