@@ -43,7 +43,7 @@ def _drain(requests: Sequence[Sequence[Any]]) -> None:
         logger.warning("drain of %d inboxes failed; the connections ask again", len(requests), exc_info=True)
 
 
-@shared_task(name="delivery.sweep", autoretry_for=())
+@shared_task(name="delivery.sweep")
 def sweep() -> None:
     """The next page of the slow sweep."""
     lock = sync_client(settings.REDIS_URL).set(SWEEP_LOCK_KEY, "1", nx=True, ex=50)

@@ -160,7 +160,7 @@ class GatewayProcess:
             raise
         connection.connection_id = registration.connection_id
         self._settle_rivals(connection, older)
-        if older is None and registration.previous_server_id not in ("", self.server_id):
+        if registration.previous_server_id not in ("", self.server_id):
             await self._tell_older(registration, connection.device_id)
         self.silence.heartbeat(connection)
         self.sightings.note(connection.device_id)

@@ -91,21 +91,17 @@ class IngestBatcher:
         self._take_back_held()
         batch = [self._messages.popleft() for _ in range(min(BATCH, len(self._messages)))]
         admitted = await self._pass_gate(batch)
-        receipts = self._receipts.take()
-        entries = receipts + admitted.questions
         messages = admitted.new + admitted.unsettled
-        entries += [submission.to_entry() for submission in messages]
+        entries = [submission.to_entry() for submission in messages] + admitted.questions + self._receipts.take()
         if not entries:
             return
         sequences, settled_at_once = await self._append(entries, messages)
-        for submission, sequence in zip(messages, sequences[len(entries) - len(messages) :], strict=True):
+        for submission, sequence in zip(messages, sequences, strict=False):
             submission.acknowledge(sequence)
         if settled_at_once:
             # Of anything appended twice the first position counts, which only the relay knows: a retry asks it again.
-            first = len(entries) - len(messages)
             self._done += [
-                submission.to_done(sequence)
-                for submission, sequence in zip(admitted.new, sequences[first:], strict=False)
+                submission.to_done(sequence) for submission, sequence in zip(admitted.new, sequences, strict=False)
             ]
 
     async def _pass_gate(self, batch: list[MessageSubmission]) -> Admitted:

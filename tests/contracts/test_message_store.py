@@ -13,6 +13,7 @@ from apps.messagestore.base import (
     MessageStore,
     NewMessage,
     Pointer,
+    Standing,
 )
 from apps.messagestore.orm import OrmMessageStore
 
@@ -73,7 +74,7 @@ def confirm(store: MessageStore, user: str, device: str, *numbers: int, at_ms: i
     )
 
 
-def standing(store: MessageStore, number: int = 1):  # type: ignore[no-untyped-def]
+def standing(store: MessageStore, number: int = 1) -> Standing:
     return store.list_standings([f"msg-{number:016x}"])[f"msg-{number:016x}"]
 
 
