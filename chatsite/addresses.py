@@ -4,7 +4,6 @@ Pure, except for `embedded_socket`, which makes the folder of the sockets.
 """
 
 import hashlib
-import importlib.util
 import os
 import re
 from collections.abc import Sequence
@@ -50,6 +49,16 @@ def is_server_url(value: str, schemes: Sequence[str]) -> bool:
     if parts.scheme.endswith("unix"):
         return not parts.hostname and len(parts.path) > 1
     return bool(parts.hostname) and parts.port != 0
+
+
+def is_server_list(value: str, schemes: Sequence[str]) -> bool:
+    """Tell whether `value` is a URL of one of `schemes` whose host part may be several with commas between."""
+    scheme, separator, rest = value.partition("://")
+    hosts, slash, path = rest.partition("/")
+    credentials, at, hosts = hosts.rpartition("@")
+    return bool(separator) and all(
+        is_server_url(f"{scheme}://{credentials}{at}{host}{slash}{path}", schemes) for host in hosts.split(",")
+    )
 
 
 def to_redis_url(url: str) -> str:
@@ -119,6 +128,4 @@ def parse_database_url(url: str, base: Path) -> dict[str, Any]:
         raise UnusableAddress("postgresql://user:password@host:5432/name") from None
     if not settings.get("NAME"):
         raise UnusableAddress("postgresql://user:password@host:5432/name, with the name of a database")
-    if importlib.util.find_spec("psycopg") is None:
-        raise UnusableAddress("PostgreSQL only where psycopg is installed: pip install 'psycopg[binary]'")
     return settings | {"CONN_MAX_AGE": 60, "CONN_HEALTH_CHECKS": True}

@@ -4,6 +4,7 @@
 `InvalidVariable`, whose text names the variable, its value and what it takes, with passwords hidden.
 """
 
+import ipaddress
 import os
 import secrets
 import sys
@@ -76,6 +77,22 @@ class Environment:
             raise InvalidVariable(name, value, f"a whole number, {bounds}")
         return number
 
+    def optional_integer(self, name: str, *, minimum: int) -> int | None:
+        """Return a whole number of at least `minimum`; None where it is not set."""
+        return None if self._find(name) is None else self.integer(name, 0, minimum=minimum)
+
+    def networks(self, name: str) -> list[str]:
+        """Return a list of addresses and networks as 10.0.0.0/8, with commas between."""
+        values = self.names(name, [])
+        for value in values:
+            try:
+                ipaddress.ip_network(value)
+            except ValueError:
+                raise InvalidVariable(
+                    name, ",".join(values), "IP addresses and networks, as 10.0.0.5,10.1.0.0/16"
+                ) from None
+        return values
+
     def port(self, name: str, default: int) -> int:
         """Return a TCP port; 0 is refused, since nobody could know the address then."""
         return self.integer(name, default, minimum=1, maximum=65_535)
@@ -136,6 +153,17 @@ class Environment:
         value = self._find(name)
         return default if value is None else self._valkey_address(name, value)
 
+    def valkey_cluster_url_or(self, name: str, default: str) -> str:
+        """Return the URL of a Valkey or Redis that may be a cluster, then with some of its nodes' addresses."""
+        value = self._find(name)
+        if value is None or "," not in value:
+            return self.valkey_url_or(name, default)
+        if not addresses.is_server_list(value, ("redis", "rediss", "valkey", "valkeys")):
+            raise InvalidVariable(
+                name, value, "redis://host:port,host:port (nodes of one cluster) or redis://host:port/0"
+            )
+        return addresses.to_redis_url(value)
+
     def broker_url(self, name: str, default: str) -> str:
         """Return the URL of Celery's broker; absent: the Valkey at `default`, as Celery writes it."""
         return addresses.to_broker_url(self.valkey_url_or(name, default))
@@ -145,11 +173,10 @@ class Environment:
         value = self._find(name)
         if value is None:
             return f"valkey+unix://{self._embedded_socket(data_dir, 'log')}"
-        if value.startswith("kafka://"):
-            takes = "valkey://host:port for now; kafka:// comes with the production profile"
-            raise InvalidVariable(name, value, takes)
+        if addresses.is_server_list(value, ("kafka",)):
+            return value
         if not addresses.is_server_url(value, ("valkey", "valkeys", "valkey+unix")):
-            raise InvalidVariable(name, value, "valkey://host:port")
+            raise InvalidVariable(name, value, "valkey://host:port or kafka://host:9092,host:9092")
         return value
 
     def database(self, name: str, sqlite_path: Path) -> DatabaseSettings:
@@ -159,17 +186,22 @@ class Environment:
             return addresses.sqlite_database(sqlite_path)
         return self._database_of(name, value)
 
-    def message_database(self, name: str, users_name: str, sqlite_path: Path) -> DatabaseSettings:
-        """Return Django's settings of the Message DB.
-
-        Absent or ``orm://messages``: the users' database where that is PostgreSQL, else a SQLite file of its own.
-        """
+    def optional_database(self, name: str) -> DatabaseSettings | None:
+        """Return Django's settings of the database that a variable names, if it is set."""
         value = self._find(name)
-        if value is not None and value.startswith("mongodb"):
-            takes = "orm://messages for now; mongodb:// comes with the production profile"
-            raise InvalidVariable(name, value, takes)
-        if value not in (None, "orm://messages"):
-            raise InvalidVariable(name, value, "orm://messages")
+        return None if value is None else self._database_of(name, value)
+
+    def message_store_url(self, name: str) -> str:
+        """Return the URL of the Message DB: ``orm://messages`` (the default) or a MongoDB."""
+        value = self._find(name) or "orm://messages"
+        if value != "orm://messages" and not addresses.is_server_list(value, ("mongodb", "mongodb+srv")):
+            raise InvalidVariable(name, value, "orm://messages or mongodb://user:password@host:27017,host:27017/name")
+        return value
+
+    def message_database(self, users_name: str, sqlite_path: Path) -> DatabaseSettings:
+        """Return Django's settings of the Message DB on the ORM: the users' database where that is PostgreSQL, else a
+        SQLite file of its own.
+        """
         users_url = self._find(users_name)
         if users_url is not None and addresses.is_postgresql(users_url):
             return self._database_of(users_name, users_url)

@@ -23,21 +23,36 @@ SECRET_KEY = env.secret_key("SECRET_KEY", CHAT_DATA_DIR)
 ALLOWED_HOSTS = env.names("ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"])
 CSRF_TRUSTED_ORIGINS = env.names("CSRF_TRUSTED_ORIGINS", [])
 LOG_LEVEL = env.choice("LOG_LEVEL", "INFO", ["DEBUG", "INFO", "WARNING", "ERROR"])
+LOG_FORMAT = env.choice("LOG_FORMAT", "text", ["text", "json"])
 
 # --- Servers: an address that is absent means the embedded one in the data folder ---------------------------------
 REDIS_URL = env.valkey_url("REDIS_URL", CHAT_DATA_DIR, "cache")
-INBOX_REDIS_URL = env.valkey_url_or("INBOX_REDIS_URL", REDIS_URL)
+INBOX_REDIS_URL = env.valkey_cluster_url_or("INBOX_REDIS_URL", REDIS_URL)
 CHANNEL_LAYER_URL = env.valkey_url_or("CHANNEL_LAYER_URL", REDIS_URL)
 CELERY_BROKER_URL = env.broker_url("CELERY_BROKER_URL", REDIS_URL)
 EVENT_LOG_URL = env.event_log_url("EVENT_LOG_URL", CHAT_DATA_DIR)
-DATABASES: dict[str, dict[str, Any]] = {
-    "default": env.database("DATABASE_URL", CHAT_DATA_DIR / "users.sqlite3"),
-    "messages": env.message_database("MESSAGE_STORE_URL", "DATABASE_URL", CHAT_DATA_DIR / "messages.sqlite3"),
-}
+ON_KAFKA = EVENT_LOG_URL.startswith("kafka://")
+LOG_PARTITIONS = env.integer("LOG_PARTITIONS", 96 if ON_KAFKA else 12, minimum=1, maximum=1_000)
+LOG_REPLICATION_FACTOR = env.optional_integer("LOG_REPLICATION_FACTOR", minimum=1)
+LOG_MIN_INSYNC_REPLICAS = env.optional_integer("LOG_MIN_INSYNC_REPLICAS", minimum=1)
+MESSAGE_LOG_CLASS = (
+    "apps.messagelog.kafka.KafkaMessageLog" if ON_KAFKA else "apps.messagelog.valkey_streams.ValkeyStreamsMessageLog"
+)
+MESSAGE_STORE_URL = env.message_store_url("MESSAGE_STORE_URL")
+ON_MONGODB = MESSAGE_STORE_URL.startswith("mongodb")
+MESSAGE_STORE_CLASS = (
+    "apps.messagestore.mongo.MongoMessageStore" if ON_MONGODB else "apps.messagestore.orm.OrmMessageStore"
+)
+DATABASES: dict[str, dict[str, Any]] = {"default": env.database("DATABASE_URL", CHAT_DATA_DIR / "users.sqlite3")}
+if not ON_MONGODB:
+    DATABASES["messages"] = env.message_database("DATABASE_URL", CHAT_DATA_DIR / "messages.sqlite3")
+if (replica := env.optional_database("DATABASE_REPLICA_URL")) is not None:
+    DATABASES["replica"] = replica
 DATABASE_ROUTERS = ["apps.messagestore.router.MessageStoreRouter"]
-MESSAGE_LOG_CLASS = "apps.messagelog.valkey_streams.ValkeyStreamsMessageLog"
-MESSAGE_STORE_CLASS = "apps.messagestore.orm.OrmMessageStore"
-LOG_PARTITIONS = 12
+
+# --- Operations ---------------------------------------------------------------------------------------------------
+TRUSTED_PROXIES = env.networks("TRUSTED_PROXIES")
+METRICS_PORT = env.integer("METRICS_PORT", 0, minimum=0, maximum=65_535)
 
 # --- Delivery ----------------------------------------------------------------------------------------------------
 RATE_LIMIT_PER_MINUTE = env.integer("RATE_LIMIT_PER_MINUTE", 60, minimum=0)

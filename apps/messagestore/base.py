@@ -112,6 +112,23 @@ class Pointer:
     read_at_ms: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trace:
+    """What a message's row tells of its way, for ``manage.py trace``: times in ms, never content.
+
+    ``timestamp_ms`` is when it was accepted, ``stored_at_ms`` when the relay stored it; ``confirmations`` are
+    (device, time) in the order they came; ``settled_at_ms`` and ``stripped_at_ms`` are None until then.
+    """
+
+    standing: Standing
+    sent_at_ms: int
+    stored_at_ms: int
+    confirmations: tuple[tuple[str, int], ...]
+    history_for: tuple[str, ...]
+    stripped_at_ms: int | None
+    expires_at_ms: int
+
+
 class MessageStore(Protocol):
     """The Message DB. Every method raises StoreUnavailable, and every write may be repeated with no further effect."""
 
@@ -163,6 +180,12 @@ class MessageStore(Protocol):
 
     def list_waiting_page(self, after: tuple[str, str], limit: int, before_ms: int) -> list[Standing]:
         """Messages stored before a time that wait for some device or for any, by (receiver, id), for the slow sweep."""
+
+    def trace(self, message_id: str) -> Trace | None:
+        """A message's way so far; None where the store does not know it (any more)."""
+
+    def list_read_pointers(self, conversation_id: str) -> list[Pointer]:
+        """How far each of a conversation's people has read it."""
 
     def purge_expired(self, now_ms: int, limit: int) -> int:
         """Delete at most ``limit`` rows past their time. Returns how many."""

@@ -56,9 +56,12 @@ REFUSED: list[tuple[str, Callable[[Environment], object], str]] = [
     ("redis://", lambda env: env.valkey_url_or("X", ""), "redis://host:port/0"),
     ("redis://host:port", lambda env: env.broker_url("X", ""), "redis://host:port/0"),
     ("redis://host:1", lambda env: env.event_log_url("X", Path("/x")), "valkey://host:port"),
-    ("kafka://host:9092", lambda env: env.event_log_url("X", Path("/x")), "comes with the production profile"),
-    ("mongodb://host/db", lambda env: env.message_database("X", "Y", Path("/x")), "comes with the production profile"),
-    ("orm://other", lambda env: env.message_database("X", "Y", Path("/x")), "orm://messages"),
+    ("kafka://host:x", lambda env: env.event_log_url("X", Path("/x")), "kafka://host:9092,host:9092"),
+    ("kafka://a:1,,b:2", lambda env: env.event_log_url("X", Path("/x")), "kafka://host:9092,host:9092"),
+    ("mongodb://", lambda env: env.message_store_url("X"), "mongodb://user:password@host:27017"),
+    ("orm://other", lambda env: env.message_store_url("X"), "orm://messages"),
+    ("redis://a:1,b:x", lambda env: env.valkey_cluster_url_or("X", ""), "redis://host:port,host:port"),
+    ("10.0.0.0/8,proxy", lambda env: env.networks("X"), "IP addresses and networks"),
     ("mysql://host/db", lambda env: env.database("X", Path("/x")), "postgresql://"),
     ("sqlite://:memory:", lambda env: env.database("X", Path("/x")), "sqlite:////absolute/path"),
     ("postgresql://host", lambda env: env.database("X", Path("/x")), "with the name of a database"),
@@ -192,16 +195,38 @@ def test_sqlite_databases_survive_a_power_loss_and_wait_for_their_lock(env: Envi
 
 
 def test_messages_have_a_file_of_their_own_beside_a_sqlite_users_database(env: Environment, tmp_path: Path) -> None:
-    settings = env.message_database("X", "DATABASE_URL", tmp_path / "messages.sqlite3")
+    settings = env.message_database("DATABASE_URL", tmp_path / "messages.sqlite3")
     assert settings["NAME"] == str(tmp_path / "messages.sqlite3")
 
 
 def test_messages_share_a_postgresql_users_database(
     env: Environment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("importlib.util.find_spec", lambda name: object())
     monkeypatch.setenv("DATABASE_URL", "postgresql://chat:pw@host:5433/chat")
-    monkeypatch.setenv("X", "orm://messages")
-    settings = env.message_database("X", "DATABASE_URL", tmp_path / "messages.sqlite3")
+    settings = env.message_database("DATABASE_URL", tmp_path / "messages.sqlite3")
     assert settings == env.database("DATABASE_URL", tmp_path / "users.sqlite3")
     assert (settings["HOST"], settings["PORT"], settings["NAME"]) == ("host", 5433, "chat")
+
+
+@pytest.mark.parametrize(
+    ("value", "read"),
+    [
+        ("kafka://a:9092,b:9092", lambda env: env.event_log_url("X", Path("/x"))),
+        ("mongodb://chat:pw@a:27017,b:27017/chat?replicaSet=rs0", lambda env: env.message_store_url("X")),
+        ("mongodb+srv://db.example.org/chat", lambda env: env.message_store_url("X")),
+        ("redis://a:7001,b:7002", lambda env: env.valkey_cluster_url_or("X", "")),
+        ("redis://:pw@a:7001", lambda env: env.valkey_cluster_url_or("X", "")),
+    ],
+)
+def test_servers_of_the_production_profile_are_taken_as_they_stand(
+    env: Environment, monkeypatch: pytest.MonkeyPatch, value: str, read: Callable[[Environment], str]
+) -> None:
+    monkeypatch.setenv("X", value)
+    assert read(env) == value
+
+
+def test_a_number_and_a_database_that_are_not_set_are_none(env: Environment, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert env.optional_integer("X", minimum=1) is None
+    assert env.optional_database("X") is None
+    monkeypatch.setenv("X", "3")
+    assert env.optional_integer("X", minimum=1) == 3
