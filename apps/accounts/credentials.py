@@ -14,7 +14,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from apps.accounts.models import Device
-from apps.valkey.pools import sync_client
+from apps.valkey.sync_keyspace import sync_keyspace
 
 TICKET_KEY = "ticket:{digest}"
 """STRING credential hash of the asking device, EX 30: a one-time ticket for opening a socket; taken with GETDEL."""
@@ -74,5 +74,5 @@ def issue_ticket(credential_hash: str) -> str:
     """A ticket that opens one socket within 30 s, for as long as this credential is good. Raises ValkeyError."""
     ticket = new_secret()
     key = TICKET_KEY.format(digest=hash_secret(ticket))
-    sync_client(settings.INBOX_REDIS_URL).set(key, credential_hash, ex=TICKET_TTL_SECONDS)
+    sync_keyspace(settings.INBOX_REDIS_URL).execute("SET", key, credential_hash, "EX", TICKET_TTL_SECONDS)
     return ticket

@@ -5,17 +5,13 @@ They stand in Valkey under ``facts:{user_id}``, written by the services on commi
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import orjson
 from django.conf import settings
 
 from apps.accounts.models import Block, User
 from apps.connections.control import publish_facts_changed
-from apps.valkey.pools import sync_client
-
-if TYPE_CHECKING:
-    from apps.valkey.pools import SyncValkey
+from apps.valkey.sync_keyspace import sync_keyspace
 
 FACTS_KEY = "facts:{{{user_id}}}"
 """STRING, JSON of AccountFacts; the braces are a cluster's hash tag."""
@@ -68,7 +64,6 @@ def store_facts(user_ids: Sequence[str]) -> None:
 
     Two writers may cross, so what was written is compared with the database again until it is still true.
     """
-    client = sync_client(settings.INBOX_REDIS_URL)
     pending: Sequence[str] = list(user_ids)
     written: dict[str, AccountFacts] = {}
     for _ in range(_MAX_ROUNDS):
@@ -76,7 +71,7 @@ def store_facts(user_ids: Sequence[str]) -> None:
         pending = [user_id for user_id in pending if written.get(user_id) != facts[user_id]]
         if not pending:
             break
-        _set_facts(client, {user_id: facts[user_id] for user_id in pending})
+        _set_facts({user_id: facts[user_id] for user_id in pending})
         written |= facts
     publish_facts_changed(user_ids)
 
@@ -84,13 +79,19 @@ def store_facts(user_ids: Sequence[str]) -> None:
 def cache_facts(user_ids: Sequence[str]) -> dict[str, AccountFacts]:
     """Load facts after a miss and keep them in Valkey where nobody wrote newer ones meanwhile. Raises ValkeyError."""
     facts = load_facts(user_ids)
-    _set_facts(sync_client(settings.INBOX_REDIS_URL), facts, only_absent=True)
+    _set_facts(facts, only_absent=True)
     return facts
 
 
-def _set_facts(client: "SyncValkey", facts: Mapping[str, AccountFacts], *, only_absent: bool = False) -> None:
-    with client.pipeline(transaction=False) as pipeline:
-        for user_id, each in facts.items():
-            ttl = FACTS_TTL_SECONDS if each.exists else FACTS_TTL_SECONDS_MISSING
-            pipeline.set(FACTS_KEY.format(user_id=user_id), encode_facts(each), ex=ttl, nx=only_absent)
-        pipeline.execute()
+def _set_facts(facts: Mapping[str, AccountFacts], *, only_absent: bool = False) -> None:
+    condition = ("NX",) if only_absent else ()
+    sync_keyspace(settings.INBOX_REDIS_URL).execute_all(
+        [
+            ("SET", FACTS_KEY.format(user_id=user_id), encode_facts(each), "EX", _ttl_seconds(each), *condition)
+            for user_id, each in facts.items()
+        ]
+    )
+
+
+def _ttl_seconds(facts: AccountFacts) -> int:
+    return FACTS_TTL_SECONDS if facts.exists else FACTS_TTL_SECONDS_MISSING

@@ -13,6 +13,7 @@ from channels.layers import get_channel_layer
 from django.conf import settings
 
 from apps.connections.keys import gateway_channel
+from apps.observability.metrics import BUS_DROPPED
 from apps.valkey.pools import ValkeyError, sync_client
 
 logger = logging.getLogger(__name__)
@@ -102,13 +103,14 @@ class BusSender:
         try:
             self._publish(events)
         except (ValkeyError, OSError) as error:
+            BUS_DROPPED["failed"].inc(len(events))
             logger.warning("events for %s not sent, drains will fill the gap: %s", ", ".join(events), error)
 
     def _publish(self, events: Mapping[str, dict[str, Any]]) -> None:
         with sync_client(settings.CHANNEL_LAYER_URL).pipeline(transaction=False) as pipeline:
             for server_id, event in events.items():
                 pipeline.publish(gateway_channel(server_id), self._serialize(event))
-            pipeline.execute()
+            BUS_DROPPED["gone"].inc(pipeline.execute().count(0))
 
 
 async def _send_all(events: Mapping[str, dict[str, Any]]) -> None:

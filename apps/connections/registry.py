@@ -1,6 +1,6 @@
 """The registry: which device is connected to which gateway process.
 
-Async for the gateway, sync for whoever reads it. All scripts take lists: one call a batch.
+Async for the gateway, sync for whoever reads it. All scripts take lists: one call a batch, on a cluster one a user.
 """
 
 from collections.abc import Sequence
@@ -11,8 +11,9 @@ from typing import Any
 from django.conf import settings
 
 from apps.connections.keys import CONNECTION_TTL_SECONDS, connections_key, connects_key, gateway_key
-from apps.valkey.pools import async_client, sync_client
+from apps.valkey.async_keyspace import AsyncKeyspace, async_keyspace
 from apps.valkey.scripts import Script
+from apps.valkey.sync_keyspace import sync_keyspace
 
 _LUA = Path(__file__).parent / "lua"
 _CONNECT = Script(_LUA / "connect.lua")
@@ -70,7 +71,7 @@ class Connection:
 async def register_connection(user_id: str, device_id: str, server_id: str) -> Registration:
     """Make this the device's connection. Raises ValkeyError."""
     arguments = (user_id, device_id, server_id, CONNECTION_TTL_SECONDS)
-    answer: list[str] = await _CONNECT.run_async(async_client(settings.INBOX_REDIS_URL), (), arguments)
+    answer: list[str] = await _keyspace().run(_CONNECT, user_id, arguments)
     connection_id, previous_server_id, previous_id, epoch, counter, first = answer
     return Registration(
         connection_id=int(connection_id),
@@ -83,10 +84,9 @@ async def register_connection(user_id: str, device_id: str, server_id: str) -> R
 
 
 async def renew_connections(server_id: str, renewals: Sequence[Renewal]) -> list[Standing]:
-    """Renew many connections in one call, in their order. Raises ValkeyError."""
-    arguments: list[str | int] = [server_id, CONNECTION_TTL_SECONDS]
-    for renewal in renewals:
-        arguments += (
+    """Renew many connections at once, in their order. Raises ValkeyError; may be repeated."""
+    items = [
+        (
             renewal.user_id,
             renewal.device_id,
             renewal.connection_id,
@@ -94,7 +94,9 @@ async def renew_connections(server_id: str, renewals: Sequence[Renewal]) -> list
             renewal.epoch,
             renewal.written_up_to,
         )
-    answer: list[list[Any]] = await _RENEW.run_async(async_client(settings.INBOX_REDIS_URL), (), arguments)
+        for renewal in renewals
+    ]
+    answer: list[list[Any]] = await _keyspace().run_items(_RENEW, (server_id, CONNECTION_TTL_SECONDS), items)
     return [
         Standing(replaced=status == "newer", epoch=epoch, counter=int(counter)) for status, epoch, counter in answer
     ]
@@ -102,30 +104,27 @@ async def renew_connections(server_id: str, renewals: Sequence[Renewal]) -> list
 
 async def remove_connections(connections: Sequence[tuple[str, str, int]]) -> None:
     """Forget ended connections, each (user, device, connection id). Raises ValkeyError."""
-    arguments = [part for connection in connections for part in connection]
-    await _DISCONNECT.run_async(async_client(settings.INBOX_REDIS_URL), (), arguments)
+    await _keyspace().run_items(_DISCONNECT, (), connections)
 
 
 async def count_connects(source: str) -> int:
     """Count one more connect of an address or user and say how many this minute has. Raises ValkeyError."""
-    async with async_client(settings.INBOX_REDIS_URL).pipeline(transaction=False) as pipeline:
-        pipeline.incr(connects_key(source))
-        pipeline.expire(connects_key(source), 60, nx=True)
-        count, _ = await pipeline.execute()
+    key = connects_key(source)
+    count, _ = await _keyspace().execute_all([("INCR", key), ("EXPIRE", key, 60, "NX")])
     return int(count)
 
 
 def list_connections(user_ids: Sequence[str] | None = None) -> list[Connection]:
     """Who is connected where: these users, or everybody (a scan: for operators). Raises ValkeyError."""
-    client = sync_client(settings.INBOX_REDIS_URL)
+    keyspace = sync_keyspace(settings.INBOX_REDIS_URL)
     if user_ids is None:
-        keys = sorted(client.scan_iter(match="connections:*", count=1000))
+        keys = sorted(keyspace.scan("connections:*"))
     else:
         keys = [connections_key(user_id) for user_id in user_ids]
     found: list[Connection] = []
     for key in keys:
         user_id = key.removeprefix("connections:{").removesuffix("}")
-        for device_id, value in sorted(client.hgetall(key).items()):
+        for device_id, value in sorted(keyspace.execute("HGETALL", key).items()):
             server_id, connection_id, connected_at_ms = value.split(" ")
             found.append(
                 Connection(
@@ -140,19 +139,27 @@ def list_connections(user_ids: Sequence[str] | None = None) -> list[Connection]:
 
 
 async def note_gateway(server_id: str) -> bool:
-    """Say that this gateway process lives. Returns whether the registry knew: if not, it has been lost. Raises
-    ValkeyError.
+    """Say that this gateway process lives. Returns whether the registry knew, on each of its nodes: if not, it has been
+    lost, at least in part. Raises ValkeyError.
     """
-    client = async_client(settings.INBOX_REDIS_URL)
-    return await client.set(gateway_key(server_id), "1", ex=CONNECTION_TTL_SECONDS, get=True) is not None
+    keys = await _keyspace().spread(gateway_key(server_id))
+    known = await _keyspace().execute_all([("EXPIRE", key, CONNECTION_TTL_SECONDS) for key in keys])
+    if not all(known):
+        await _keyspace().execute_all([("SET", key, "1", "EX", CONNECTION_TTL_SECONDS) for key in keys])
+    return all(known)
+
+
+async def find_connection_id(user_id: str, device_id: str) -> int:
+    """Which connection of a device is registered; 0 for none. Raises ValkeyError."""
+    [value] = await _keyspace().execute_all([("HGET", connections_key(user_id), device_id)])
+    return int(value.split(" ")[1]) if value else 0
 
 
 async def find_servers(user_ids: Sequence[str]) -> list[dict[str, list[str]]]:
     """For each user: gateway process → the devices connected there. Raises ValkeyError."""
-    async with async_client(settings.INBOX_REDIS_URL).pipeline(transaction=False) as pipeline:
-        for user_id in user_ids:
-            pipeline.hgetall(connections_key(user_id))
-        answers: list[dict[str, str]] = await pipeline.execute()
+    answers: list[dict[str, str]] = await _keyspace().execute_all(
+        [("HGETALL", connections_key(user_id)) for user_id in user_ids]
+    )
     found: list[dict[str, list[str]]] = []
     for answer in answers:
         by_server: dict[str, list[str]] = {}
@@ -160,3 +167,7 @@ async def find_servers(user_ids: Sequence[str]) -> list[dict[str, list[str]]]:
             by_server.setdefault(value.partition(" ")[0], []).append(device_id)
         found.append(by_server)
     return found
+
+
+def _keyspace() -> AsyncKeyspace:
+    return async_keyspace(settings.INBOX_REDIS_URL)

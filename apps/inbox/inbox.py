@@ -10,8 +10,8 @@ from typing import Any, Literal
 from django.conf import settings
 
 from apps.inbox.keys import LOCK_SECONDS, device_keys, lock_key
-from apps.valkey.pools import sync_client
 from apps.valkey.scripts import Script
+from apps.valkey.sync_keyspace import SyncKeyspace, sync_keyspace
 
 _LUA = Path(__file__).parent / "lua"
 _APPLY = Script(_LUA / "apply.lua")
@@ -90,26 +90,28 @@ _KINDS = {"put": "m", "receipt": "r", "remove": "x"}
 
 
 def apply_changes(changes: Sequence[Change]) -> list[Place | None]:
-    """Apply a batch in one call. For each change its place; None for a removal."""
-    if not changes:
-        return []
-    arguments: list[str] = []
-    for change in changes:
+    """Apply a batch. For each change its place; None for a removal. If it fails it may have been applied in part:
+    repeat it, a change that stands is not made again.
+    """
+    items = [
         # A message's body stays in the Message DB: its frame does not go to Valkey.
-        frame = change.frame if change.kind == "receipt" else ""
-        arguments += (_KINDS[change.kind], change.user_id, change.device_id, change.member, frame)
-    answer: list[list[Any]] = _APPLY.run(_client(), (), arguments)
+        (
+            change.user_id,
+            change.device_id,
+            _KINDS[change.kind],
+            change.member,
+            change.frame if change.kind == "receipt" else "",
+        )
+        for change in changes
+    ]
+    answer: list[list[Any]] = _keyspace().run_items(_APPLY, (), items)
     return [Place(epoch=place[0], counter=place[1], server_id=place[2]) if place else None for place in answer]
 
 
 def read_windows(requests: Sequence[WindowRequest], limit: int) -> list[Window]:
     """One window of at most ``limit`` entries of each inbox, in the order asked."""
-    if not requests:
-        return []
-    arguments: list[str | int] = [limit]
-    for request in requests:
-        arguments += (request.user_id, request.device_id, request.epoch, request.after)
-    answer: list[list[Any]] = _READ.run(_client(), (), arguments)
+    items = [(request.user_id, request.device_id, request.epoch, request.after) for request in requests]
+    answer: list[list[Any]] = _keyspace().run_items(_READ, (limit,), items)
     return [
         Window(
             epoch=epoch,
@@ -127,9 +129,7 @@ def read_windows(requests: Sequence[WindowRequest], limit: int) -> list[Window]:
 
 def list_missing(entries: Sequence[tuple[str, str, str]]) -> list[tuple[str, str, str]]:
     """Those of (user, device, message id) that a usable inbox ought to hold and does not."""
-    if not entries:
-        return []
-    answer: list[int] = _MISSING.run(_client(), (), [part for entry in entries for part in entry])
+    answer: list[int] = _keyspace().run_items(_MISSING, (), entries)
     return [entry for entry, missing in zip(entries, answer, strict=True) if missing]
 
 
@@ -137,14 +137,14 @@ def read_acknowledged_ms(user_id: str, device_id: str) -> int:
     """Receipts from before this time (server's clock, ms) are known to have been written to the device's socket; 0:
     none.
     """
-    return int(_client().hget(device_keys(user_id, device_id)[1], "acked_ms") or 0)
+    return int(_keyspace().execute("HGET", device_keys(user_id, device_id)[1], "acked_ms") or 0)
 
 
 def read_receipts(user_id: str, device_id: str) -> list[Waiting]:
     """The receipts that the server still holds for a device, oldest first, even those of an old epoch."""
     _, _, receipts, frames = device_keys(user_id, device_id)
-    members: list[str] = _client().zrange(receipts, 0, -1)
-    texts = _client().hmget(frames, members) if members else []
+    members: list[str] = _keyspace().execute("ZRANGE", receipts, 0, -1)
+    texts = _keyspace().execute("HMGET", frames, *members) if members else []
     return [
         Waiting(kind="receipt", member=member, frame=frame)
         for member, frame in zip(members, texts, strict=True)
@@ -155,13 +155,12 @@ def read_receipts(user_id: str, device_id: str) -> list[Waiting]:
 @contextmanager
 def rebuild_lock(user_id: str) -> Iterator[str | None]:
     """The lock for rebuilding a user's inboxes: its token, or None where somebody else holds it."""
-    client = _client()
-    token = str(_LOCK.run(client, (), (user_id, secrets.token_hex(8), LOCK_SECONDS)))
+    token = str(_keyspace().run(_LOCK, user_id, (user_id, secrets.token_hex(8), LOCK_SECONDS)))
     try:
         yield token or None
     finally:
-        if token and client.get(lock_key(user_id)) == token:
-            client.delete(lock_key(user_id))
+        if token and _keyspace().execute("GET", lock_key(user_id)) == token:
+            _keyspace().execute("DEL", lock_key(user_id))
 
 
 def has_epoch(user_id: str, device_id: str) -> bool:
@@ -188,7 +187,7 @@ def _rebuild_step(user_id: str, device_id: str, token: str, step: str, epoch: st
     arguments = [user_id, device_id, token, step, epoch]
     for entry in entries:
         arguments += ("m" if entry.kind == "message" else "r", entry.member, entry.frame)
-    answer = str(_REBUILD.run(_client(), (), arguments))
+    answer = str(_keyspace().run(_REBUILD, user_id, arguments))
     if answer == "lost":
         raise RebuildLockLost(f"the rebuild of {user_id}'s inboxes was taken over")
     return answer
@@ -197,19 +196,19 @@ def _rebuild_step(user_id: str, device_id: str, token: str, step: str, epoch: st
 def count_waiting(user_id: str, device_id: str) -> tuple[int, int]:
     """How many messages and how many receipts wait for a device."""
     inbox, _, receipts, _ = device_keys(user_id, device_id)
-    client = _client()
-    return client.zcard(inbox), client.zcard(receipts)
+    messages, waiting_receipts = _keyspace().execute_all([("ZCARD", inbox), ("ZCARD", receipts)])
+    return messages, waiting_receipts
 
 
 def delete_inbox(user_id: str, device_id: str) -> None:
     """Forget a device's inbox: the device is gone."""
-    _client().delete(*device_keys(user_id, device_id))
+    _keyspace().execute("DEL", *device_keys(user_id, device_id))
 
 
 def drop_epoch(user_id: str, device_id: str) -> None:
     """Make the next put or drain rebuild this inbox from the Message DB."""
-    _client().hdel(device_keys(user_id, device_id)[1], "epoch")
+    _keyspace().execute("HDEL", device_keys(user_id, device_id)[1], "epoch")
 
 
-def _client() -> Any:
-    return sync_client(settings.INBOX_REDIS_URL)
+def _keyspace() -> SyncKeyspace:
+    return sync_keyspace(settings.INBOX_REDIS_URL)

@@ -1,4 +1,4 @@
-"""Admission of a batch in one script call: has this been sent before, and is its sender within the rate?"""
+"""Admission of a batch: has this been sent before, and is its sender within the rate?"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,9 +7,9 @@ from typing import Any, Literal
 
 from django.conf import settings
 
-from apps.ingest.keys import throttle_key
+from apps.ingest.keys import dedup_key, throttle_key
 from apps.protocol.limits import DEDUP_SECONDS
-from apps.valkey.pools import async_client
+from apps.valkey.async_keyspace import async_keyspace
 from apps.valkey.scripts import Script
 
 _ADMIT = Script(Path(__file__).parent / "lua" / "admit.lua")
@@ -61,22 +61,21 @@ class Verdict:
 
 
 async def admit(candidates: Sequence[Candidate], done: Sequence[Done]) -> list[Verdict]:
-    """Admit a batch, in order, and remember what the last one made durable. Raises ValkeyError."""
-    arguments: list[str | int] = [settings.RATE_LIMIT_PER_MINUTE, DEDUP_SECONDS, len(done)]
-    for one in done:
-        value = f"d {one.message_id} {one.timestamp_ms} {one.sequence} {one.digest}"
-        arguments += (one.user_id, one.device_id, one.client_id, value)
-    for candidate in candidates:
-        arguments += (
-            candidate.user_id,
-            candidate.device_id,
-            candidate.client_id,
-            candidate.digest,
-            candidate.message_id,
-            candidate.timestamp_ms,
-        )
-    answer: list[list[Any]] = await _ADMIT.run_async(async_client(settings.INBOX_REDIS_URL), (), arguments)
-    return [_to_verdict(*verdict) for verdict in answer]
+    """Admit a batch, in order, and remember what the last one made durable.
+
+    Raises ValkeyError; then some may stand as pending, and a retry of such a one is told the id that it has.
+    """
+    head = (settings.RATE_LIMIT_PER_MINUTE, DEDUP_SECONDS)
+    items = [
+        (one.user_id, _key_of(one), f"d {one.message_id} {one.timestamp_ms} {one.sequence} {one.digest}", "", "")
+        for one in done
+    ] + [(one.user_id, _key_of(one), one.digest, one.message_id, str(one.timestamp_ms)) for one in candidates]
+    answer: list[list[Any]] = await async_keyspace(settings.INBOX_REDIS_URL).run_items(_ADMIT, head, items)
+    return [_to_verdict(*verdict) for verdict in answer[len(done) :]]
+
+
+def _key_of(one: Candidate | Done) -> str:
+    return dedup_key(one.user_id, one.device_id, one.client_id)
 
 
 def _to_verdict(outcome: str, *rest: Any) -> Verdict:
@@ -96,8 +95,8 @@ def _to_verdict(outcome: str, *rest: Any) -> Verdict:
 async def count_for_throttle(messages: int, second: int) -> int:
     """How many of ``messages`` the whole site may still take in this second. Raises ValkeyError."""
     limit = settings.STEADY_MESSAGES_PER_SECOND * BURST_FACTOR
-    async with async_client(settings.INBOX_REDIS_URL).pipeline(transaction=False) as pipeline:
-        pipeline.incrby(throttle_key(second), messages)
-        pipeline.expire(throttle_key(second), 2)
-        total, _ = await pipeline.execute()
+    key = throttle_key(second)
+    total, _ = await async_keyspace(settings.INBOX_REDIS_URL).execute_all(
+        [("INCRBY", key, messages), ("EXPIRE", key, 2)]
+    )
     return max(0, min(messages, limit - (int(total) - messages)))

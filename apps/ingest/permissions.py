@@ -12,7 +12,7 @@ from django.conf import settings
 from apps.accounts.facts import FACTS_KEY, AccountFacts, cache_facts, decode_facts
 from apps.protocol.client_frames import SendMessage
 from apps.protocol.errors import ErrorCode, FrameError
-from apps.valkey.pools import async_client
+from apps.valkey.async_keyspace import async_keyspace
 
 MAX_REMEMBERED = 100_000
 """Accounts whose facts one process remembers; then it starts anew."""
@@ -80,7 +80,8 @@ class AccountDirectory:
 
 
 async def _read_cached(user_ids: Sequence[str]) -> dict[str, AccountFacts]:
-    texts = await async_client(settings.INBOX_REDIS_URL).mget([FACTS_KEY.format(user_id=one) for one in user_ids])
+    keyspace = async_keyspace(settings.INBOX_REDIS_URL)
+    texts = await keyspace.get_all([FACTS_KEY.format(user_id=one) for one in user_ids])
     return {user_id: decode_facts(text) for user_id, text in zip(user_ids, texts, strict=True) if text is not None}
 
 

@@ -37,7 +37,7 @@ def sync_client(url: str) -> SyncValkey:
     return _sync_client(url, os.getpid())
 
 
-@lru_cache(maxsize=32)
+@lru_cache(maxsize=256)  # each node of a cluster is a server
 def _sync_client(url: str, pid: int) -> SyncValkey:
     return redis.Redis.from_url(
         url,

@@ -11,27 +11,27 @@ if TYPE_CHECKING:
 
     from apps.valkey.pools import AsyncValkey, SyncValkey
 
-_Argument = str | bytes | int | float
+Argument = str | bytes | int | float
 
 
 class Script:
     """One Lua script. ``run`` and ``run_async`` raise ValkeyError."""
 
     def __init__(self, path: Path) -> None:
-        self._text = path.read_text()
+        self.text = path.read_text()
         # Not for security: EVALSHA's own name for a script.
-        self._sha = sha1(self._text.encode(), usedforsecurity=False).hexdigest()
+        self.sha = sha1(self.text.encode(), usedforsecurity=False).hexdigest()
 
-    def run(self, client: "SyncValkey", keys: "Sequence[str]", arguments: "Sequence[_Argument]") -> Any:
+    def run(self, client: "SyncValkey", keys: "Sequence[str]", arguments: "Sequence[Argument]") -> Any:
         """Run it on a server, waiting for the answer."""
         try:
-            return client.evalsha(self._sha, len(keys), *keys, *arguments)
+            return client.evalsha(self.sha, len(keys), *keys, *arguments)
         except redis.exceptions.NoScriptError:
-            return client.eval(self._text, len(keys), *keys, *arguments)
+            return client.eval(self.text, len(keys), *keys, *arguments)
 
-    async def run_async(self, client: "AsyncValkey", keys: "Sequence[str]", arguments: "Sequence[_Argument]") -> Any:
+    async def run_async(self, client: "AsyncValkey", keys: "Sequence[str]", arguments: "Sequence[Argument]") -> Any:
         """Run it on a server from the event loop."""
         try:
-            return await client.evalsha(self._sha, len(keys), *keys, *arguments)
+            return await client.evalsha(self.sha, len(keys), *keys, *arguments)
         except redis.exceptions.NoScriptError:
-            return await client.eval(self._text, len(keys), *keys, *arguments)
+            return await client.eval(self.text, len(keys), *keys, *arguments)

@@ -1,5 +1,5 @@
 -- One batch of changes to inboxes: put messages and receipts, remove what was confirmed. Each change may be repeated.
--- ARGV for each change: kind, user, device, member, frame
+-- ARGV for each change: user, device, kind, member, frame
 --   kind "m": member = message id, frame unused;  "r": member = coalescing key, frame = its text;  "x": remove message id
 -- Returns for each: {} for "x"; else {epoch, counter, server_id or ""}; epoch "" and counter 0 where the inbox has no
 -- current epoch: then nothing was put, and whoever drains it next rebuilds it from the Message DB.
@@ -15,16 +15,16 @@ end
 
 local devices, order = {}, {}
 for i = 1, #ARGV, 5 do
-  local user = ARGV[i + 1]
-  local suffix = ':{' .. user .. '}:' .. ARGV[i + 2]
+  local user = ARGV[i]
+  local suffix = ':{' .. user .. '}:' .. ARGV[i + 1]
   local device = devices[suffix]
   if not device then
-    device = {user = user, name = ARGV[i + 2], members = {}, added = {}, removed = {}, receipts = {}, frames = {}}
+    device = {user = user, name = ARGV[i + 1], members = {}, added = {}, removed = {}, receipts = {}, frames = {}}
     devices[suffix] = device
     order[#order + 1] = suffix
   end
-  if ARGV[i] == 'm' then device.members[#device.members + 1] = ARGV[i + 3] end
-  if ARGV[i] == 'x' then device.removed[#device.removed + 1] = ARGV[i + 3] else device.puts = true end
+  if ARGV[i + 2] == 'm' then device.members[#device.members + 1] = ARGV[i + 3] end
+  if ARGV[i + 2] == 'x' then device.removed[#device.removed + 1] = ARGV[i + 3] else device.puts = true end
 end
 
 for _, suffix in ipairs(order) do
@@ -44,14 +44,17 @@ for _, suffix in ipairs(order) do
           device.places[device.members[index]] = tonumber(scores[index - first + 1] or nil)
         end
       end
+    elseif meta[1] then
+      -- Refused now, so never current again: a slot or a failover may come back to the server that made it.
+      redis.call('HDEL', 'inboxmeta' .. suffix, 'epoch')
     end
   end
 end
 
 local answer = {}
 for i = 1, #ARGV, 5 do
-  local kind, member, frame = ARGV[i], ARGV[i + 3], ARGV[i + 4]
-  local suffix = ':{' .. ARGV[i + 1] .. '}:' .. ARGV[i + 2]
+  local kind, member, frame = ARGV[i + 2], ARGV[i + 3], ARGV[i + 4]
+  local suffix = ':{' .. ARGV[i] .. '}:' .. ARGV[i + 1]
   local device = devices[suffix]
   if kind == 'x' then
     answer[#answer + 1] = {}

@@ -1,31 +1,29 @@
--- Admission of a batch: dedup, then rate. Marks what the last batch made durable first.
--- ARGV: messages per minute or 0, dedup s, number of done ones, for each done: user, device, client_id, value;
---       then for each message: user, device, client_id, digest, message_id ("": look only, it may not be sent), timestamp_ms
+-- Admission of a batch: dedup, then rate. Each message may be repeated: it is then pending, under the id that it had first.
+-- ARGV: messages per minute or 0, dedup s, then for each message that asks: user, dedup key, digest, message_id ("": look
+--       only, it may not be sent), timestamp_ms; for each that became durable: user, dedup key, value to keep, "", ""
 -- Returns for each message: {"new"}, {"pending", message_id, timestamp}, {"done", message_id, timestamp, sequence}, {"conflict"},
--- {"limited", retry_after_ms}
-local per_minute, dedup_seconds, done = tonumber(ARGV[1]), ARGV[2], tonumber(ARGV[3])
-local i = 4
-for _ = 1, done do
-  redis.call('SET', 'dedup:{' .. ARGV[i] .. '}:' .. ARGV[i + 1] .. ':' .. ARGV[i + 2], ARGV[i + 3], 'EX', dedup_seconds)
-  i = i + 4
-end
+-- {"limited", retry_after_ms}; {} for what became durable
+local per_minute, dedup_seconds = tonumber(ARGV[1]), ARGV[2]
 local time = redis.call('TIME')
 local now_ms = time[1] * 1000 + math.floor(time[2] / 1000)
 local answer = {}
-while ARGV[i] do
-  local user = ARGV[i]
-  local key = 'dedup:{' .. user .. '}:' .. ARGV[i + 1] .. ':' .. ARGV[i + 2]
-  local known = redis.call('GET', key)
-  if known then
-    local state, id, timestamp, sequence, digest = string.match(known, '^(%S+) (%S+) (%S+) (%S+) (%S+)')
-    if digest ~= ARGV[i + 3] then
+for i = 3, #ARGV, 5 do
+  local user, key, digest, message_id, timestamp = ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3], ARGV[i + 4]
+  local durable = timestamp == ''
+  local known = not durable and redis.call('GET', key)
+  if durable then
+    redis.call('SET', key, digest, 'EX', dedup_seconds)
+    answer[#answer + 1] = {}
+  elseif known then
+    local state, id, at, sequence, known_digest = string.match(known, '^(%S+) (%S+) (%S+) (%S+) (%S+)')
+    if known_digest ~= digest then
       answer[#answer + 1] = {'conflict'}
     elseif state == 'd' then
-      answer[#answer + 1] = {'done', id, timestamp, sequence}
+      answer[#answer + 1] = {'done', id, at, sequence}
     else
-      answer[#answer + 1] = {'pending', id, timestamp}
+      answer[#answer + 1] = {'pending', id, at}
     end
-  elseif ARGV[i + 4] == '' then
+  elseif message_id == '' then
     answer[#answer + 1] = {'new'}
   else
     local limited = false
@@ -42,10 +40,9 @@ while ARGV[i] do
       end
     end
     if not limited then
-      redis.call('SET', key, 'p ' .. ARGV[i + 4] .. ' ' .. ARGV[i + 5] .. ' 0 ' .. ARGV[i + 3], 'EX', dedup_seconds)
+      redis.call('SET', key, 'p ' .. message_id .. ' ' .. timestamp .. ' 0 ' .. digest, 'EX', dedup_seconds)
       answer[#answer + 1] = {'new'}
     end
   end
-  i = i + 6
 end
 return answer

@@ -11,12 +11,14 @@ from apps.connections import registry
 from apps.connections.registry import Renewal
 from apps.inbox import inbox
 from apps.inbox.inbox import Change
-from apps.valkey.pools import close_async_clients, sync_client
+from apps.valkey.async_keyspace import async_keyspace
+from apps.valkey.pools import close_async_clients
+from apps.valkey.sync_keyspace import SyncKeyspace
 
 USER, DEVICE = "usr-aaaaaaaaaaaa", "dev-aaaaaaaaaaa1"
 T = TypeVar("T")
 
-pytestmark = pytest.mark.usefixtures("cache_valkey")
+pytestmark = pytest.mark.usefixtures("inbox_valkey")
 
 
 def run(work: Callable[[], Awaitable[T]]) -> T:
@@ -46,6 +48,11 @@ def renew(connection_id: int, *, epoch: str = "", written_up_to: int = 0) -> reg
     return standing
 
 
+def forget_all(keyspace: SyncKeyspace) -> None:
+    for key in keyspace.scan("*"):
+        keyspace.execute("DEL", key)
+
+
 def new_epoch() -> str:
     with inbox.rebuild_lock(USER) as token:
         assert token is not None
@@ -59,9 +66,9 @@ def test_a_newer_connection_has_a_higher_id_and_names_the_older() -> None:
     assert (first.previous_server_id, first.previous_connection_id) == ("", 0)
 
 
-def test_ids_grow_even_when_the_servers_clock_has_stepped_back() -> None:
+def test_ids_grow_even_when_the_servers_clock_has_stepped_back(inbox_valkey: SyncKeyspace) -> None:
     future = 9_000_000_000_000_000
-    sync_client(settings.INBOX_REDIS_URL).hset(f"connections:{{{USER}}}", DEVICE, f"gw-9 {future} 1")
+    inbox_valkey.execute("HSET", f"connections:{{{USER}}}", DEVICE, f"gw-9 {future} 1")
     assert register("gw-1").connection_id == future + 1
 
 
@@ -72,28 +79,27 @@ def test_a_replaced_connection_learns_it_at_its_heartbeat_and_does_not_come_back
     assert (connection.server_id, connection.connection_id) == ("gw-2", second.connection_id)
 
 
-def test_a_lost_registry_entry_is_written_again_by_the_heartbeat() -> None:
+def test_a_lost_registry_entry_is_written_again_by_the_heartbeat(inbox_valkey: SyncKeyspace) -> None:
     first = register("gw-1")
-    sync_client(settings.INBOX_REDIS_URL).flushall()
+    forget_all(inbox_valkey)
     assert not renew(first.connection_id).replaced
     assert [one.connection_id for one in registry.list_connections()] == [first.connection_id]
 
 
-def test_entries_expire_one_by_one() -> None:
+def test_entries_expire_one_by_one(inbox_valkey: SyncKeyspace) -> None:
     register("gw-1")
-    client = sync_client(settings.INBOX_REDIS_URL)
-    (ttl,) = client.execute_command("HTTL", f"connections:{{{USER}}}", "FIELDS", 1, DEVICE)
+    (ttl,) = inbox_valkey.execute("HTTL", f"connections:{{{USER}}}", "FIELDS", 1, DEVICE)
     assert 55 <= ttl <= 60
 
 
-def test_a_disconnect_deletes_only_its_own_entry() -> None:
+def test_a_disconnect_deletes_only_its_own_entry(inbox_valkey: SyncKeyspace) -> None:
     first = register("gw-1")
     second = register("gw-1")
     run(lambda: registry.remove_connections([(USER, DEVICE, first.connection_id)]))
     assert len(registry.list_connections([USER])) == 1
     run(lambda: registry.remove_connections([(USER, DEVICE, second.connection_id)]))
     assert registry.list_connections([USER]) == []
-    assert not sync_client(settings.INBOX_REDIS_URL).exists(f"presence:{{{USER}}}")
+    assert not inbox_valkey.execute("EXISTS", f"presence:{{{USER}}}")
 
 
 def test_a_registration_says_where_the_inbox_stands() -> None:
@@ -125,13 +131,36 @@ def test_receipts_leave_at_the_second_heartbeat_after_they_were_written_and_mess
     assert inbox.read_acknowledged_ms(USER, DEVICE) > 0
 
 
-def test_a_gateway_learns_that_the_registry_was_lost() -> None:
+def test_a_gateway_learns_that_the_registry_was_lost(inbox_valkey: SyncKeyspace) -> None:
     assert not run(lambda: registry.note_gateway("gw-1"))
     assert run(lambda: registry.note_gateway("gw-1"))
-    sync_client(settings.INBOX_REDIS_URL).flushall()
+    forget_all(inbox_valkey)
     assert not run(lambda: registry.note_gateway("gw-1"))
 
 
 def test_connects_are_counted_by_source() -> None:
     assert [run(lambda: registry.count_connects("address 1")) for _ in range(3)] == [1, 2, 3]
     assert run(lambda: registry.count_connects("address 2")) == 1
+
+
+def test_a_gateway_learns_that_a_part_of_the_registry_was_lost(inbox_valkey: SyncKeyspace) -> None:
+    run(lambda: registry.note_gateway("gw-1"))
+    signs = list(inbox_valkey.scan("gateway:*"))
+    for sign in signs:
+        inbox_valkey.execute("DEL", sign)
+        assert not run(lambda: registry.note_gateway("gw-1")), sign
+        assert run(lambda: registry.note_gateway("gw-1"))
+    assert len(signs) == len(run(lambda: async_keyspace(settings.INBOX_REDIS_URL).spread("any")))
+
+
+def test_many_connections_are_renewed_found_and_removed_together() -> None:
+    users = [f"usr-{number:012x}" for number in range(30)]
+    renewals = [
+        Renewal(user_id=user, device_id=DEVICE, connection_id=7, connected_at_ms=1, epoch="", written_up_to=0)
+        for user in users
+    ]
+    assert not any(one.replaced for one in run(lambda: registry.renew_connections("gw-1", renewals)))
+    assert {one.user_id for one in registry.list_connections()} == set(users)
+    assert run(lambda: registry.find_servers([*users, "usr-nobody"])) == [{"gw-1": [DEVICE]}] * 30 + [{}]
+    run(lambda: registry.remove_connections([(user, DEVICE, 7) for user in users[1:]]))
+    assert [one.user_id for one in registry.list_connections()] == users[:1]
