@@ -15,6 +15,7 @@ from apps.accounts.credentials import live_credentials
 from apps.accounts.errors import NotFoundError
 from apps.accounts.models import Block, Contact, Device, User, UserSettings
 from apps.accounts.names import username_key
+from apps.accounts.replica import read_from_replica
 from apps.protocol.ids import is_user_id
 
 SEARCH_PREFIX_MIN_LENGTH = 3
@@ -38,6 +39,15 @@ def get_user(user_id: str) -> User:
     return user
 
 
+def get_profile(user_id: str) -> User:
+    """As `get_user`, for showing only: its fields may be a replica's, which is behind. Raises NotFoundError."""
+    if not is_user_id(user_id):
+        raise NotFoundError("user")
+    found = read_from_replica(lambda alias: User.objects.using(alias).filter(pk=user_id).first())
+    # Somebody who registered a moment ago may not be on the replica yet.
+    return found or get_user(user_id)
+
+
 def get_settings(user_id: str) -> UserSettings:
     """The user's settings; the defaults, unsaved, where nothing was chosen."""
     return UserSettings.objects.filter(pk=user_id).first() or UserSettings(user_id=user_id)
@@ -46,12 +56,18 @@ def get_settings(user_id: str) -> UserSettings:
 def search_users(query: str, *, asking_id: str, after: str = "", limit: int) -> list[User]:
     """Active users but oneself of exactly this username, or whose username begins with it (3 characters or more).
 
-    By username without regard to case; ``after`` is the ``username_key`` to go on from.
+    By username without regard to case; ``after`` is the ``username_key`` to go on from. It may be a replica that
+    answers, which is behind.
     """
     key = username_key(query)
     matching = Q(key__startswith=key) if len(key) >= SEARCH_PREFIX_MIN_LENGTH else Q(key=key)
-    users = User.objects.alias(key=Lower("username")).filter(matching, is_active=True, key__gt=after)
-    return list(users.exclude(pk=asking_id).order_by("key")[:limit])
+
+    def find(database: str) -> list[User]:
+        users = User.objects.using(database).alias(key=Lower("username"))
+        users = users.filter(matching, is_active=True, key__gt=after).exclude(pk=asking_id)
+        return list(users.order_by("key")[:limit])
+
+    return read_from_replica(find)
 
 
 def list_contacts(owner_id: str, *, after: int = 0, limit: int) -> list[Contact]:

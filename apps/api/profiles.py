@@ -9,7 +9,7 @@ from rest_framework.response import Response
 from apps.accounts.errors import InvalidInputError
 from apps.accounts.models import User
 from apps.accounts.names import username_key
-from apps.accounts.selectors import get_user, search_users
+from apps.accounts.selectors import get_profile, search_users
 from apps.accounts.services import update_profile
 from apps.api.base import ApiView, device_of, read_body, user_of
 from apps.api.fields import TextField
@@ -49,7 +49,7 @@ class ProfileView(ApiView):
 
     def get(self, request: Request, user_id: str) -> Response:
         """Somebody's profile."""
-        return Response(build_profile(get_user(user_id)))
+        return Response(build_profile(get_profile(user_id)))
 
 
 class UserSearchView(ApiView):

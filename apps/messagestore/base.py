@@ -132,6 +132,12 @@ class Trace:
 class MessageStore(Protocol):
     """The Message DB. Every method raises StoreUnavailable, and every write may be repeated with no further effect."""
 
+    def set_up(self) -> list[str]:
+        """Make what the engine needs and does not have yet; may be repeated. Returns what was done, in lines.
+
+        Raises ValueError where something else is in the way; the text says what to do.
+        """
+
     def batch(self) -> AbstractContextManager[None]:
         """Around the writes of one relay batch: one durable commit where the engine has such a thing."""
 
@@ -189,6 +195,9 @@ class MessageStore(Protocol):
 
     def purge_expired(self, now_ms: int, limit: int) -> int:
         """Delete at most ``limit`` rows past their time. Returns how many."""
+
+    def count_expired(self, now_ms: int) -> int:
+        """How many rows are past their time and not deleted yet."""
 
     def check(self) -> None:
         """Raise StoreUnavailable unless the store answers."""

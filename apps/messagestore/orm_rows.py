@@ -14,6 +14,7 @@ from apps.messagestore.base import (
     NewMessage,
     Pointer,
     Standing,
+    Trace,
 )
 
 
@@ -64,6 +65,18 @@ def confirm_values(confirmation: Confirmation) -> dict[str, Any]:
     }
 
 
+def pointer_values(pointer: Pointer) -> tuple[Any, ...]:
+    """Parameters of RAISE_POINTER."""
+    return (
+        pointer.conversation_id,
+        pointer.reader_id,
+        pointer.peer_id,
+        pointer.message_id,
+        pointer.sequence,
+        pointer.read_at_ms,
+    )
+
+
 def to_standing(row: tuple[Any, ...]) -> Standing:
     """A row of STANDING."""
     return Standing(
@@ -82,6 +95,21 @@ def to_standing(row: tuple[Any, ...]) -> Standing:
         repeated=bool(row[12]),
         settled_at_ms=row[13] or None,
         refusal=row[14],
+    )
+
+
+def to_trace(row: tuple[Any, ...]) -> Trace:
+    """A row of TRACE."""
+    *standing, sent_at_ms, stored_at_ms, confirmations, history_for, stripped_at_ms, expires_at_ms = row
+    notes = (note.rpartition(":") for note in confirmations.split())
+    return Trace(
+        standing=to_standing(tuple(standing)),
+        sent_at_ms=sent_at_ms,
+        stored_at_ms=stored_at_ms,
+        confirmations=tuple((device_id, int(at_ms)) for device_id, _, at_ms in notes),
+        history_for=tuple(history_for.split()),
+        stripped_at_ms=stripped_at_ms,
+        expires_at_ms=expires_at_ms,
     )
 
 

@@ -4,11 +4,18 @@ STANDING = (
     "id, sender_id, sender_device, client_id, digest, receiver_id, conversation_id, sequence, timestamp_ms,"
     " undelivered, pending_devices, own_devices, repeated, settled_at_ms, refusal"
 )
+TRACE = f"{STANDING}, sent_at_ms, stored_at_ms, confirmations, history_for, stripped_at_ms, expires_at_ms"
 BODY = (
     "id, sender_id, receiver_id, group_id, content, envelope, media, reply_to, timestamp_ms, sequence, conversation_id,"
     " pending_devices, own_devices"
 )
 POINTER = "conversation_id, reader_id, peer_id, message_id, sequence, read_at_ms"
+RAISE_POINTER = (
+    f"INSERT INTO read_pointer ({POINTER}) VALUES (%s, %s, %s, %s, %s, %s)"
+    " ON CONFLICT (conversation_id, reader_id) DO UPDATE SET"
+    " message_id = excluded.message_id, sequence = excluded.sequence, read_at_ms = excluded.read_at_ms"
+    " WHERE excluded.sequence > read_pointer.sequence"
+)
 INSERT = (
     "INSERT INTO message (id, sender_id, sender_device, client_id, digest, receiver_id, group_id, conversation_id,"
     " sequence, content, envelope, media, reply_to, timestamp_ms, sent_at_ms, stored_at_ms, undelivered,"

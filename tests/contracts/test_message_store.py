@@ -1,9 +1,14 @@
 """What every Message DB must do. Each adapter runs the whole suite on a real engine."""
 
+import threading
 import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from typing import Any
 
 import pytest
+from django.db import connections
 
 from apps.messagestore.base import (
     HISTORY_KEPT_MS,
@@ -14,8 +19,8 @@ from apps.messagestore.base import (
     NewMessage,
     Pointer,
     Standing,
+    Trace,
 )
-from apps.messagestore.orm import OrmMessageStore
 
 A, B = "usr-aaaaaaaaaaaa", "usr-bbbbbbbbbbbb"
 A1, A2, B1, B2 = "dev-aaaaaaaaaaa1", "dev-aaaaaaaaaaa2", "dev-bbbbbbbbbbb1", "dev-bbbbbbbbbbb2"
@@ -41,12 +46,15 @@ MESSAGE = NewMessage(
     refusal="",
 )
 
+ReadRawRow = Callable[[str], Mapping[str, Any]]
+
 pytestmark = pytest.mark.django_db(databases=["default", "messages"], transaction=True)
 
 
-@pytest.fixture(params=["orm"])
+@pytest.fixture(params=["orm", pytest.param("mongo", marks=pytest.mark.production)])
 def store(request: pytest.FixtureRequest) -> MessageStore:
-    return OrmMessageStore()
+    made: MessageStore = request.getfixturevalue(f"{request.param}_store")
+    return made
 
 
 def numbered(number: int, **changes: object) -> NewMessage:
@@ -76,6 +84,12 @@ def confirm(store: MessageStore, user: str, device: str, *numbers: int, at_ms: i
 
 def standing(store: MessageStore, number: int = 1) -> Standing:
     return store.list_standings([f"msg-{number:016x}"])[f"msg-{number:016x}"]
+
+
+def trace(store: MessageStore, number: int = 1) -> Trace:
+    found = store.trace(f"msg-{number:016x}")
+    assert found is not None
+    return found
 
 
 def test_a_batch_of_new_messages_is_stored_whole(store: MessageStore) -> None:
@@ -108,6 +122,26 @@ def test_another_id_for_the_same_triple_finds_the_one_that_stands(store: Message
     assert store.list_standings([second.message_id]) == {}
 
 
+def test_of_two_ids_for_one_triple_in_a_batch_the_first_one_stands(store: MessageStore) -> None:
+    second = replace(MESSAGE, message_id="msg-00000000000000ff", sequence=9)
+    found = store.insert_absent([MESSAGE, numbered(2), second], NOW)
+    assert found[second.message_id] == found[MESSAGE.message_id] == standing(store)
+    assert found[numbered(2).message_id].sequence == 2
+
+
+def test_a_client_id_used_again_for_somebody_else_finds_the_one_that_stands(store: MessageStore) -> None:
+    store.insert_absent([MESSAGE], NOW)
+    other = replace(MESSAGE, message_id="msg-00000000000000ff", receiver_id="usr-cccccccccccc", digest="d2")
+    assert store.insert_absent([other], NOW)[other.message_id].digest == "d1"
+
+
+def test_whatever_people_put_into_an_envelope_comes_back(store: MessageStore) -> None:
+    envelope = {"$set": {"a.b": 2**63 + 1, "": None}, "\x00": [[[{"deep": "\x00"}]]], "_id": 1.5, "ключ": True}
+    store.insert_absent([replace(MESSAGE, content=None, envelope=envelope, media={"a": envelope})], NOW)
+    body = store.list_bodies([MESSAGE.message_id])[MESSAGE.message_id]
+    assert (body.content, body.envelope, body.media) == (None, envelope, {"a": envelope})
+
+
 def test_client_ids_of_two_devices_do_not_meet(store: MessageStore) -> None:
     other = replace(MESSAGE, message_id="msg-00000000000000ff", sender_device=A2)
     assert store.insert_absent([MESSAGE, other], NOW) == {}
@@ -126,14 +160,14 @@ def test_the_receivers_first_confirmation_delivers_and_the_last_device_strips(st
     assert (row.settled_at_ms, row.pending_devices, row.own_devices, row.digest) == (NOW + 100, (), (), "d1")
 
 
-def test_stripping_leaves_no_content_in_the_row(store: MessageStore) -> None:
-    from apps.messagestore.models import Message
-
+def test_stripping_leaves_no_content_in_the_row(store: MessageStore, read_raw_row: ReadRawRow) -> None:
     store.insert_absent([replace(MESSAGE, pending_devices=(B1,), own_devices=(), envelope={"x": 1})], NOW)
+    row = read_raw_row(MESSAGE.message_id)
+    assert [bool(row.get(name)) for name in ("content", "envelope", "media", "reply_to")] == [True] * 4
     confirm(store, B, B1, 1)
-    row = Message.objects.get()
-    assert [row.content, row.envelope, row.media, row.reply_to] == [None] * 4
-    assert row.expires_at_ms == NOW + 100 + TRACE_KEPT_MS
+    row = read_raw_row(MESSAGE.message_id)
+    assert [row.get(name) for name in ("content", "envelope", "media", "reply_to")] == [None] * 4
+    assert trace(store).expires_at_ms == NOW + 100 + TRACE_KEPT_MS
 
 
 def test_the_senders_own_device_does_not_make_a_message_delivered(store: MessageStore) -> None:
@@ -146,8 +180,19 @@ def test_the_senders_own_device_does_not_make_a_message_delivered(store: Message
 
 def test_nobody_else_can_confirm(store: MessageStore) -> None:
     store.insert_absent([MESSAGE], NOW)
-    confirm(store, "usr-cccccccccccc", B1, 1)
-    assert standing(store).pending_devices == (B1, B2)
+    foreign = Confirmation(
+        message_id=MESSAGE.message_id, user_id="usr-cccccccccccc", device_id=B1, by_receiver=True, at_ms=NOW + 100
+    )
+    store.confirm([foreign, replace(foreign, by_receiver=False), replace(foreign, by_receiver=False, device_id=A2)])
+    row = standing(store)
+    assert (row.undelivered, row.pending_devices, row.own_devices) == (True, (B1, B2), (A2,))
+
+
+def test_a_batch_may_confirm_for_messages_that_wait_for_one_device_and_for_more(store: MessageStore) -> None:
+    store.insert_absent([numbered(1, pending_devices=(B1,), own_devices=()), numbered(2), numbered(3)], NOW)
+    confirm(store, B, B1, 1, 2, 2)
+    assert [standing(store, number).pending_devices for number in (1, 2, 3)] == [(), (B2,), (B1, B2)]
+    assert [standing(store, number).delivered for number in (1, 2, 3)] == [True, True, False]
 
 
 def test_a_confirmation_twice_is_one(store: MessageStore) -> None:
@@ -158,13 +203,13 @@ def test_a_confirmation_twice_is_one(store: MessageStore) -> None:
 
 
 def test_history_keeps_the_content_for_ninety_days_from_the_first_confirmation(store: MessageStore) -> None:
-    from apps.messagestore.models import Message
-
-    store.insert_absent([replace(MESSAGE, pending_devices=(B1,), own_devices=(), history_for=(B,))], NOW)
-    assert Message.objects.get().expires_at_ms == NOW + UNDELIVERED_KEPT_MS
+    store.insert_absent([replace(MESSAGE, pending_devices=(B1, B2), own_devices=(), history_for=(B,))], NOW)
+    assert trace(store).expires_at_ms == NOW + UNDELIVERED_KEPT_MS
     confirm(store, B, B1, 1)
-    row = Message.objects.get()
-    assert (row.content, row.expires_at_ms) == ("hello", NOW + 100 + HISTORY_KEPT_MS)
+    confirm(store, B, B2, 1, at_ms=NOW + 500)
+    assert trace(store).expires_at_ms == NOW + 100 + HISTORY_KEPT_MS
+    assert store.list_bodies([MESSAGE.message_id])[MESSAGE.message_id].content == "hello"
+    assert store.list_waiting_page(("", ""), 10, NOW + 1) == [], "nobody waits for what is only kept"
 
 
 def test_a_refused_message_has_no_content_and_is_settled(store: MessageStore) -> None:
@@ -182,6 +227,13 @@ def test_a_new_device_adopts_what_no_device_has_confirmed(store: MessageStore) -
     assert store.adopt_undelivered(B, B2, NOW + 200) == 2
     assert store.adopt_undelivered(B, B2, NOW + 200) == 0
     assert {row[0] for row in store.list_pending(B, B2, NOW)} == {"msg-0000000000000001", "msg-0000000000000003"}
+
+
+def test_a_new_device_does_not_get_what_another_one_has_confirmed(store: MessageStore) -> None:
+    store.insert_absent([MESSAGE], NOW)
+    confirm(store, B, B1, 1)
+    assert store.adopt_undelivered(B, "dev-bbbbbbbbbbb3", NOW + 200) == 0
+    assert standing(store).pending_devices == (B2,)
 
 
 def test_pending_lists_own_copies_too(store: MessageStore) -> None:
@@ -205,6 +257,49 @@ def test_releasing_the_last_device_of_a_delivered_message_strips_it(store: Messa
     assert store.list_bodies([MESSAGE.message_id]) == {}
 
 
+def test_releasing_a_device_of_the_senders_strips_what_only_waited_for_that(store: MessageStore) -> None:
+    store.insert_absent([replace(MESSAGE, pending_devices=(B1,)), numbered(2, pending_devices=(B1,))], NOW)
+    confirm(store, B, B1, 1)
+    assert store.release_device(A, A2, NOW + 500) == 2
+    assert list(store.list_bodies([MESSAGE.message_id, numbered(2).message_id])) == [numbered(2).message_id]
+    assert store.list_pending(A, A2, NOW) == []
+
+
+def test_the_last_two_devices_may_confirm_at_once(store: MessageStore) -> None:
+    numbers = range(1, 41)
+    store.insert_absent([numbered(number, pending_devices=(B1,), own_devices=(A2,)) for number in numbers], NOW)
+    start = threading.Barrier(2)
+
+    def confirm_all(user: str, device: str) -> None:
+        start.wait()
+        try:
+            for number in numbers:
+                confirm(store, user, device, number)
+        finally:
+            connections.close_all()
+
+    with ThreadPoolExecutor(2) as threads:
+        for done in [threads.submit(confirm_all, *party) for party in ((B, B1), (A, A2))]:
+            done.result()
+    ids = [numbered(number).message_id for number in numbers]
+    assert store.list_bodies(ids) == {}
+    assert all(row.delivered and not row.pending_devices for row in store.list_standings(ids).values())
+    assert store.list_waiting_page(("", ""), 100, NOW + 1) == []
+
+
+def test_a_trace_tells_each_hop_and_never_content(store: MessageStore) -> None:
+    store.insert_absent([replace(MESSAGE, history_for=(A,))], NOW + 7)
+    confirm(store, B, B2, 1, at_ms=NOW + 10)
+    confirm(store, A, A2, 1, at_ms=NOW + 20)
+    confirm(store, B, B1, 1, at_ms=NOW + 30)
+    way = trace(store)
+    assert (way.sent_at_ms, way.standing.timestamp_ms, way.stored_at_ms) == (NOW - 5, NOW, NOW + 7)
+    assert way.confirmations == ((B2, NOW + 10), (A2, NOW + 20), (B1, NOW + 30))
+    assert (way.standing.settled_at_ms, way.stripped_at_ms, way.history_for) == (NOW + 10, None, (A,))
+    assert "hello" not in repr(way)
+    assert store.trace("msg-00000000000000ff") is None
+
+
 def test_receipts_can_be_found_again(store: MessageStore) -> None:
     store.insert_absent([numbered(number) for number in (1, 2, 3)], NOW)
     confirm(store, B, B1, 2, at_ms=NOW + 50)
@@ -220,6 +315,15 @@ def test_read_pointers_only_rise(store: MessageStore) -> None:
     assert store.raise_pointers([high]) == [high]
     assert store.raise_pointers([replace(high, sequence=4, message_id="msg-4")]) == [high]
     assert store.list_pointers_since(A, NOW) == store.list_pointers_since(B, NOW) == [high]
+    assert store.list_pointers_since(A, NOW + 1) == []
+
+
+def test_a_conversation_shows_how_far_each_has_read_it(store: MessageStore) -> None:
+    bobs = Pointer(conversation_id="cnv-1", reader_id=B, peer_id=A, message_id="msg-5", sequence=5, read_at_ms=NOW)
+    adas = replace(bobs, reader_id=A, peer_id=B, message_id="msg-6", sequence=6)
+    elsewhere = replace(bobs, conversation_id="cnv-12")
+    assert store.raise_pointers([bobs, adas, elsewhere]) == [bobs, adas, elsewhere]
+    assert sorted(store.list_read_pointers("cnv-1"), key=lambda one: one.sequence) == [bobs, adas]
 
 
 def test_the_sweep_walks_over_what_is_pending_in_pages(store: MessageStore) -> None:
@@ -237,20 +341,38 @@ def test_purging_deletes_what_is_past_its_time_and_nothing_else(store: MessageSt
     store.insert_absent([numbered(number, pending_devices=(B1,), own_devices=()) for number in (1, 2, 3)], NOW)
     confirm(store, B, B1, 1, 2)
     assert store.purge_expired(NOW + 99 + TRACE_KEPT_MS, 10) == 0
+    assert store.count_expired(NOW + 100 + TRACE_KEPT_MS) == 2
     assert store.purge_expired(NOW + 100 + TRACE_KEPT_MS, 1) == 1
     assert store.purge_expired(NOW + 100 + TRACE_KEPT_MS, 10) == 1
     assert standing(store, 3).undelivered
 
 
-def test_a_batch_that_fails_leaves_nothing_behind(store: MessageStore) -> None:
+def test_a_batch_that_fails_leaves_nothing_behind_where_there_are_transactions(orm_store: MessageStore) -> None:
     def fail_midway() -> None:
-        with store.batch():
-            store.insert_absent([MESSAGE], NOW)
+        with orm_store.batch():
+            orm_store.insert_absent([MESSAGE], NOW)
             raise RuntimeError
 
     with pytest.raises(RuntimeError):
         fail_midway()
-    assert store.list_standings([MESSAGE.message_id]) == {}
+    assert orm_store.list_standings([MESSAGE.message_id]) == {}
+
+
+def test_a_batch_that_failed_midway_may_be_stored_again(store: MessageStore) -> None:
+    def store_batch(*, fails: bool) -> dict[str, Standing]:
+        with store.batch():
+            found = store.insert_absent([numbered(1), numbered(2)], NOW)
+            confirm(store, B, B1, 1)
+            if fails:
+                raise RuntimeError
+        return found
+
+    with pytest.raises(RuntimeError):
+        store_batch(fails=True)
+    found = store_batch(fails=False)
+    assert all(found[one].sequence == number for number, one in enumerate(found, 1)), "they are the batch's own"
+    assert (standing(store).pending_devices, standing(store).settled_at_ms) == ((B2,), NOW + 100)
+    assert [device for device, _ in trace(store).confirmations] == [B1]
 
 
 def test_what_is_past_its_time_is_read_no_more_though_it_was_not_purged_yet(store: MessageStore) -> None:

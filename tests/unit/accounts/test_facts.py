@@ -65,13 +65,13 @@ def test_a_writer_that_was_overtaken_corrects_itself(
     write = facts_module._set_facts
     overtaken = False
 
-    def write_late(client, facts, **options) -> None:
+    def write_late(facts, **options) -> None:
         nonlocal overtaken
         if not overtaken:
             overtaken = True
             Block.objects.create(owner=ada, person=bob)
             store_facts([ada.pk])
-        write(client, facts, **options)
+        write(facts, **options)
 
     monkeypatch.setattr(facts_module, "_set_facts", write_late)
     store_facts([ada.pk])

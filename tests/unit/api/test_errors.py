@@ -137,7 +137,7 @@ def test_a_fault_of_ours_has_the_same_shape_and_tells_nothing(ada, monkeypatch: 
     def fail(user_id: str) -> None:
         raise RuntimeError("secret detail")
 
-    monkeypatch.setattr(profiles, "get_user", fail)
+    monkeypatch.setattr(profiles, "get_profile", fail)
     ada.client.raise_request_exception = False
     response = ada.client.get("/api/user/usr-000000000000")
     check_shape(response, 500, "internal")
