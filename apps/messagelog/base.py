@@ -20,6 +20,10 @@ class LeaseLost(Exception):
     """Another reader of the group has taken over: stop at once; what was done so far may be done again by the other."""
 
 
+class GroupIsRead(Exception):
+    """The group's positions cannot be set while somebody reads for it; the text says who."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
     """One record to append: its key decides the partition, and so its order among others of the key."""
@@ -39,6 +43,16 @@ class LogRecord:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DeadLetter:
+    """A record that could not be processed, as it was read, and why."""
+
+    partition: int
+    sequence: int
+    reason: str
+    payload: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PartitionStatus:
     """How far one partition is: last written position, first kept one, and each group's committed one."""
 
@@ -54,9 +68,17 @@ class LogStatus:
 
     generation: int
     partitions: tuple[PartitionStatus, ...]
-    readers: Mapping[str, str]
-    """Group → who holds its lease now."""
+    readers: Mapping[str, Mapping[str, tuple[int, ...]]]
+    """Group → who reads for it now → that reader's partitions."""
     dead_letters: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KnownLog:
+    """What the users' database remembers of the log: its generation, and which log that was ("" is not known)."""
+
+    generation: int
+    identity: str
 
 
 def partition_of(key: str, partitions: int) -> int:
@@ -80,22 +102,31 @@ class LogAppender(Protocol):
         again.
         """
 
+    def close(self) -> None:
+        """Let go of what it holds, without waiting; nothing is appended any more."""
+
 
 class LogReader(Protocol):
-    """The reading side of one consumer group, in a process of its own. Not thread-safe."""
+    """The reading side of one consumer group, in a process of its own. Only ``commit`` may come from any thread."""
 
     def poll(self, limit: int, wait_ms: int) -> list[LogRecord]:
         """At most ``limit`` records after those already polled, in order within a partition; [] after ``wait_ms``.
 
-        Takes the group's lease first, waiting for it at most ``wait_ms``. Raises LogUnavailable or LeaseLost; after
-        either, reading goes on from the committed positions. LogNotSetUp is one of the former.
+        Takes the group's lease, or a share of its partitions, first, waiting for it at most ``wait_ms``. Raises
+        LogUnavailable or LeaseLost; after either, reading goes on from the committed positions. LogNotSetUp is one of
+        the former.
         """
 
     def commit(self, records: Sequence[LogRecord]) -> None:
-        """All up to these has taken effect. May be written with the next poll. Raises LogUnavailable or LeaseLost."""
+        """All up to these has taken effect; it is written with a later poll. Of partitions that others have taken over
+        meanwhile nothing is written.
+        """
+
+    def rest(self, seconds: float) -> None:
+        """Wait without taking records, and remain the group's reader meanwhile. Raises LogUnavailable or LeaseLost."""
 
     def close(self) -> None:
-        """Write what was committed and give the lease back."""
+        """Write what was committed and let others read at once. Raises LogUnavailable."""
 
 
 class MessageLog(Protocol):
@@ -112,11 +143,25 @@ class MessageLog(Protocol):
     def bury(self, record: LogRecord, reason: str) -> None:
         """Put a record that cannot be processed on the dead-letter stream. Raises LogUnavailable."""
 
-    def set_up(self, known_generation: int) -> int:
-        """Make the log usable and return its generation: raised above ``known_generation`` if the log is new.
+    def list_dead_letters(self, limit: int) -> list[DeadLetter]:
+        """The newest records that were buried, newest first. Raises LogUnavailable."""
 
-        Raises LogUnavailable, or ValueError where the server is not configured to keep what it acknowledged.
+    def set_up(self, known: KnownLog) -> KnownLog:
+        """Make the log usable and return what is to be remembered of it: the generation is raised above the known one
+        if the log is new, or is not the one that was known.
+
+        Raises LogUnavailable, or ValueError where the server is not configured to keep what it acknowledged, or where
+        the log was made otherwise than the settings say.
         """
 
     def status(self) -> LogStatus:
         """How the log stands. Raises LogUnavailable."""
+
+    def find_positions(self, at_ms: int) -> dict[int, int]:
+        """Partition → a position before which nothing was written at or after ``at_ms``. Raises LogUnavailable."""
+
+    def rewind(self, group: str, positions: Mapping[int, int]) -> None:
+        """Let a group read on from these positions: partition → the next one to read. Other partitions stay.
+
+        Raises GroupIsRead while the group has a reader, or LogUnavailable.
+        """

@@ -2,6 +2,7 @@
 
 log:{n}               STREAM of partition n; entry ids are 0-position, field "r" is the record
 log:generation        STRING the log's generation; absent: the log is not set up
+log:identity          STRING a random name, given when the log was made: tells it from every other log
 log:partitions        STRING the number of partitions, fixed when the log was made
 log:committed:{group} HASH partition → committed position
 log:lease:{group}     STRING reader id, PX: who may read for the group
@@ -10,6 +11,7 @@ log:dead              STREAM of records that could not be processed, with the re
 """
 
 GENERATION_KEY = "log:generation"
+IDENTITY_KEY = "log:identity"
 PARTITIONS_KEY = "log:partitions"
 DEAD_KEY = "log:dead"
 MARKS_PREFIX = "log:marks:"
@@ -29,3 +31,8 @@ def committed_key(group: str) -> str:
 def lease_key(group: str) -> str:
     """A consumer group's one active reader."""
     return f"log:lease:{group}"
+
+
+def marks_key(partition: int) -> str:
+    """When positions of a partition were committed."""
+    return f"{MARKS_PREFIX}{partition}"

@@ -9,6 +9,7 @@ class LogGeneration(models.Model):
     """
 
     generation = models.PositiveIntegerField()
+    identity = models.CharField(max_length=200, blank=True, default="")
 
     class Meta:
         db_table = "log_generation"

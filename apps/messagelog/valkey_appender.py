@@ -45,3 +45,6 @@ class ValkeyStreamsAppender:
             except (ValkeyError, OSError):
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
+
+    def close(self) -> None:
+        """See LogAppender. The client is the loop's, and is closed with it."""

@@ -1,5 +1,6 @@
 """The reading side of the Valkey Streams log: one active reader a group, by a lease."""
 
+import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -44,6 +45,7 @@ class ValkeyStreamsReader:
         self._retention_ms = retention_ms
         self._positions: dict[int, int] | None = None
         self._uncommitted: dict[int, int] = {}
+        self._uncommitted_lock = threading.Lock()  # commit comes from any thread
         self._generation = 0
         self._renewed_at = self._marked_at = float("-inf")
 
@@ -69,10 +71,29 @@ class ValkeyStreamsReader:
 
     def commit(self, records: Sequence[LogRecord]) -> None:
         """See LogReader."""
-        for record in records:
-            # A batch may be done after the log was replaced: its positions say nothing of the new one.
-            if record.sequence >> GENERATION_SHIFT == self._generation:
-                self._uncommitted[record.partition] = record.position
+        with self._uncommitted_lock:
+            for record in records:
+                # A batch may be done after the log was replaced: its positions say nothing of the new one.
+                if record.sequence >> GENERATION_SHIFT == self._generation:
+                    self._uncommitted[record.partition] = record.position
+
+    def rest(self, seconds: float) -> None:
+        """See LogReader."""
+        deadline = time.monotonic() + seconds
+        try:
+            while True:
+                if self._positions is not None:
+                    self._renew_if_due(RENEW_MS)
+                left = deadline - time.monotonic()
+                if left <= 0:
+                    return
+                time.sleep(min(left, RENEW_MS / 1000))
+        except LogUnavailable:
+            self._forget()
+            raise
+        except (ValkeyError, OSError) as error:
+            self._forget()
+            raise LogUnavailable(str(error)) from error
 
     def close(self) -> None:
         """See LogReader."""
@@ -87,7 +108,7 @@ class ValkeyStreamsReader:
 
     def _forget(self) -> None:
         self._positions = None
-        self._uncommitted = {}
+        self._take_uncommitted()
         self._renewed_at = float("-inf")
 
     def _take_lease(self, wait_ms: int) -> bool:
@@ -118,7 +139,8 @@ class ValkeyStreamsReader:
         mark = self._group == TRIMMING_GROUP and (now - self._marked_at) * 1000 >= MARK_MS
         mark_ms = int(time.time() * 1000) if mark else ""
         arguments: list[Any] = [self._group, self._reader_id, LEASE_MS, mark_ms, self._generation]
-        for partition, position in self._uncommitted.items():
+        uncommitted = self._take_uncommitted()
+        for partition, position in uncommitted.items():
             arguments += (partition, position)
         holder, generation = _LEASE.run(self._client, (), arguments)
         if holder != "held":
@@ -130,8 +152,12 @@ class ValkeyStreamsReader:
             self._marked_at = now
             oldest_kept = int(time.time() * 1000) - self._retention_ms
             _TRIM.run(self._client, (), (self._group, oldest_kept, self._partitions))
-        self._uncommitted = {}
         return True
+
+    def _take_uncommitted(self) -> dict[int, int]:
+        with self._uncommitted_lock:
+            uncommitted, self._uncommitted = self._uncommitted, {}
+        return uncommitted
 
     def _read(self, limit: int, block_ms: int | None) -> list[LogRecord]:
         positions = self._positions or {}

@@ -7,23 +7,40 @@ after the fsync of the same event-loop turn. Only one reader of a group is activ
 that with Kafka.
 """
 
+import secrets
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from django.conf import settings
 
-from apps.messagelog.base import LogRecord, LogStatus, LogUnavailable, PartitionStatus
+from apps.messagelog.base import (
+    DeadLetter,
+    GroupIsRead,
+    KnownLog,
+    LogRecord,
+    LogStatus,
+    LogUnavailable,
+    PartitionStatus,
+)
 from apps.messagelog.keys import (
     DEAD_KEY,
     GENERATION_KEY,
+    IDENTITY_KEY,
     PARTITIONS_KEY,
     committed_key,
     lease_key,
+    marks_key,
     stream_key,
 )
 from apps.messagelog.valkey_appender import ValkeyStreamsAppender
 from apps.messagelog.valkey_reader import ValkeyStreamsReader
 from apps.valkey.pools import ValkeyError, server_url, sync_client
+from apps.valkey.scripts import Script
 
+_REWIND = Script(Path(__file__).parent / "lua" / "rewind.lua")
+
+ADAPTER = "valkey_streams"
 REQUIRED_CONFIG = {
     "appendonly": "yes",
     "appendfsync": "always",
@@ -62,7 +79,23 @@ class ValkeyStreamsMessageLog:
         except ValkeyError as error:
             raise LogUnavailable(str(error)) from error
 
-    def set_up(self, known_generation: int) -> int:
+    def list_dead_letters(self, limit: int) -> list[DeadLetter]:
+        """See MessageLog."""
+        try:
+            found = sync_client(self._url).xrevrange(DEAD_KEY, count=limit)
+        except ValkeyError as error:
+            raise LogUnavailable(str(error)) from error
+        return [
+            DeadLetter(
+                partition=int(fields["partition"]),
+                sequence=int(fields["sequence"]),
+                reason=fields["reason"],
+                payload=fields["r"],
+            )
+            for _, fields in found
+        ]
+
+    def set_up(self, known: KnownLog) -> KnownLog:
         """See MessageLog."""
         client = sync_client(self._url)
         try:
@@ -74,13 +107,17 @@ class ValkeyStreamsMessageLog:
                     f"the log was made with {partitions} partitions and LOG_PARTITIONS says {self._partitions}:"
                     " the number cannot change"
                 )
-            client.set(GENERATION_KEY, known_generation + 1, nx=True)
+            client.set(IDENTITY_KEY, secrets.token_hex(8), nx=True)
+            identity = f"{ADAPTER}/{client.get(IDENTITY_KEY)}"
+            client.set(GENERATION_KEY, known.generation + 1, nx=True)
             generation = int(client.get(GENERATION_KEY) or 0)
-            if generation < known_generation:
-                # An older copy of the log was put back: its positions may be given out a second time.
-                generation = known_generation + 1
+            # A log that was set up before identities were kept is the one that is known.
+            another = known.generation > 0 and known.identity not in ("", identity)
+            if generation < known.generation or (another and generation == known.generation):
+                # Another log, or an older copy of this one: its positions may be given out a second time.
+                generation = known.generation + 1
                 client.set(GENERATION_KEY, generation)
-            return generation
+            return KnownLog(generation=generation, identity=identity)
         except ValkeyError as error:
             raise LogUnavailable(str(error)) from error
 
@@ -103,7 +140,11 @@ class ValkeyStreamsMessageLog:
                 partitions=tuple(
                     self._partition_status(client, partition, committed) for partition in range(self._partitions)
                 ),
-                readers={group: client.get(lease_key(group)) or "" for group in leases},
+                readers={
+                    group: {reader: tuple(range(self._partitions))}
+                    for group in leases
+                    if (reader := client.get(lease_key(group)))
+                },
                 dead_letters=client.xlen(DEAD_KEY),
             )
         except ValkeyError as error:
@@ -119,6 +160,40 @@ class ValkeyStreamsMessageLog:
             last=_position(newest),
             committed={group: int(positions.get(str(partition), 0)) for group, positions in committed.items()},
         )
+
+    def find_positions(self, at_ms: int) -> dict[int, int]:
+        """See MessageLog. Streams know no times; the marks of what was committed when do, to the minute."""
+        client = sync_client(self._url)
+        try:
+            return {
+                partition: max(
+                    self._committed_before(client, partition, at_ms) + 1, self._first_kept(client, partition)
+                )
+                for partition in range(self._partitions)
+            }
+        except ValkeyError as error:
+            raise LogUnavailable(str(error)) from error
+
+    @staticmethod
+    def _committed_before(client: Any, partition: int, at_ms: int) -> int:
+        mark = client.zrevrangebyscore(marks_key(partition), f"({at_ms}", "-inf", start=0, num=1)
+        return int(mark[0]) if mark else 0
+
+    @staticmethod
+    def _first_kept(client: Any, partition: int) -> int:
+        return _position(client.xrange(stream_key(partition), count=1)) or 1
+
+    def rewind(self, group: str, positions: Mapping[int, int]) -> None:
+        """See MessageLog."""
+        arguments: list[str | int] = [group]
+        for partition, position in positions.items():
+            arguments += (partition, position - 1)
+        try:
+            holder = _REWIND.run(sync_client(self._url), (), arguments)
+        except ValkeyError as error:
+            raise LogUnavailable(str(error)) from error
+        if holder:
+            raise GroupIsRead(f"the group {group} is read by {holder}")
 
 
 def _position(entries: list[Any]) -> int:

@@ -6,6 +6,7 @@ from dataclasses import replace
 from apps.delivery.frames import build_outcome, to_change
 from apps.inbox.inbox import Change
 from apps.messagestore.base import Confirmation, MessageStore, Standing
+from apps.observability.stages import note_stage
 from apps.protocol.records import DeliveryConfirmed
 from apps.relay.people import People
 
@@ -45,6 +46,7 @@ def settle_confirmations(
             if by_receiver and not standing.refusal and (standing.undelivered or not waited_for):
                 changes += _tell_delivered(standing, people, now_ms)
     store.confirm(confirmations)
+    note_stage("confirmed", len(confirmations), (one.message_id for one in confirmations))
     return changes
 
 

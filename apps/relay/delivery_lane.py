@@ -5,20 +5,21 @@ skipped.
 import logging
 import queue
 import threading
-from collections import deque
 from collections.abc import Callable, Sequence
 
 from apps.inbox.inbox import Change
-from apps.messagelog.base import LogRecord
+from apps.observability.metrics import DELIVER_SECONDS, PAUSES
 from apps.valkey.pools import ValkeyError
 
 logger = logging.getLogger(__name__)
 
 FIRST_PAUSE_SECONDS = 0.05
 LONGEST_PAUSE_SECONDS = 2.0
-LOOK_SECONDS = 0.2
+PLACE_SECONDS = 0.5
+"""How long a batch waits for a place before whoever brings it looks after other things for a moment."""
 
 Deliver = Callable[[Sequence[Change]], object]
+Done = Callable[[], object]
 
 
 class DeliveryLane:
@@ -31,31 +32,24 @@ class DeliveryLane:
     def __init__(self, deliver: Deliver, give_up: Callable[[Change], object]) -> None:
         self._deliver = deliver
         self._give_up = give_up
-        self._waiting: queue.Queue[tuple[Sequence[Change], Sequence[LogRecord]] | None] = queue.Queue(maxsize=1)
-        self._done: deque[Sequence[LogRecord]] = deque()
+        self._waiting: queue.Queue[tuple[Sequence[Change], Done] | None] = queue.Queue(maxsize=1)
         self._ending = threading.Event()
         self._thread = threading.Thread(target=self._run, name="delivery lane", daemon=True)
         self._thread.start()
 
-    def submit(
-        self, changes: Sequence[Change], records: Sequence[LogRecord], stopping: Callable[[], bool] = lambda: False
-    ) -> None:
-        """Hand over a batch; waits while another one waits, unless ``stopping``: then it is read again after a restart.
+    def submit(self, changes: Sequence[Change], done: Done) -> bool:
+        """Hand over a batch; False if for ``PLACE_SECONDS`` another one waited: then try again.
 
-        Its records are done when the changes took effect. Raises RuntimeError if the lane has died.
+        ``done`` is called, in the lane's thread, when the changes took effect; never if they did not before the end.
+        Raises RuntimeError if the lane has died.
         """
-        while not stopping():
-            if not self._thread.is_alive():
-                raise RuntimeError("the delivery lane has died")
-            try:
-                self._waiting.put((changes, records), timeout=LOOK_SECONDS)
-                return
-            except queue.Full:
-                continue
-
-    def take_done(self) -> list[Sequence[LogRecord]]:
-        """Records of batches that took effect since the last call, in order."""
-        return [self._done.popleft() for _ in range(len(self._done))]
+        if not self._thread.is_alive():
+            raise RuntimeError("the delivery lane has died")
+        try:
+            self._waiting.put((changes, done), timeout=PLACE_SECONDS)
+        except queue.Full:
+            return False
+        return True
 
     def close(self, seconds: float) -> None:
         """Finish what was handed over, for at most so long; what is left is delivered again after a restart."""
@@ -72,19 +66,21 @@ class DeliveryLane:
             batch = self._waiting.get()
             if batch is None:
                 return
-            changes, records = batch
+            changes, done = batch
             if changes:
                 self._deliver_patiently(changes)
             if not self._ending.is_set():
-                self._done.append(records)
+                done()
 
     def _deliver_patiently(self, changes: Sequence[Change]) -> None:
         pause = FIRST_PAUSE_SECONDS
         while not self._ending.is_set():
             try:
-                self._deliver(changes)
+                with DELIVER_SECONDS.time():
+                    self._deliver(changes)
                 return
             except (ValkeyError, OSError) as error:
+                PAUSES["cache"].inc()
                 logger.warning("the cache does not answer, the batch waits: %s", error)
                 self._ending.wait(pause)
                 pause = min(pause * 2, LONGEST_PAUSE_SECONDS)

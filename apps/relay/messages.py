@@ -1,10 +1,11 @@
 """New messages: insert if absent, then an entry for each device that must confirm."""
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 
 from apps.delivery.frames import build_incoming, build_late_error, build_outcome, build_standing_receipt, to_change
 from apps.inbox.inbox import Change
 from apps.messagestore.base import MessageStore, NewMessage, Standing
+from apps.observability.stages import note_stage
 from apps.protocol import ids
 from apps.protocol.records import MessageSubmitted
 from apps.relay.people import People
@@ -27,6 +28,7 @@ def settle_messages(
         for sequence, record in records
     ]
     standings = store.insert_absent(messages, now_ms)
+    _note_new(messages, standings)
     changes: list[Change] = []
     repeated: list[str] = []
     for message in messages:
@@ -67,6 +69,13 @@ def _to_row(sequence: int, record: MessageSubmitted, people: People, refusal: st
         history_for=tuple(user_id for user_id in keeps if people.keeps_history(user_id)),
         refusal=refusal,
     )
+
+
+def _note_new(messages: Sequence[NewMessage], known: Container[str]) -> None:
+    new = [message for message in messages if message.message_id not in known]
+    refused = sum(1 for message in new if message.refusal)
+    note_stage("stored", len(new) - refused, (message.message_id for message in new if not message.refusal))
+    note_stage("withdrawn", refused, (message.message_id for message in new if message.refusal))
 
 
 def _other_devices(sender_id: str, sender_device: str, people: People) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ from apps.accounts.selectors import list_blocks, list_delivery_facts
 from apps.inbox.inbox import Change
 from apps.messagelog.base import LogRecord
 from apps.messagestore.base import MessageStore
+from apps.observability.metrics import RELAY_BATCH, STORE_SECONDS
 from apps.protocol.records import (
     BrokenRecord,
     ConversationRead,
@@ -81,6 +82,7 @@ class RelayPipeline:
     def __init__(self, store: MessageStore) -> None:
         self._store = store
 
+    @STORE_SECONDS.time()
     def store_batch(self, records: Sequence[LogRecord]) -> Stored:
         """Let a batch take effect in the store, durably. Nothing may be committed before its changes are delivered."""
         batch = decode_batch(records)
@@ -98,6 +100,7 @@ class RelayPipeline:
             changes += settle_confirmations(self._store, batch.confirmations, named, people, now_ms)
             changes += settle_reads(self._store, batch.reads, named, people)
             changes += answer_questions(batch.questions, named)
+        RELAY_BATCH.observe(len(records))
         return Stored(changes=changes, broken=batch.broken)
 
     def withdraw(self, record: LogRecord) -> Stored:

@@ -5,13 +5,16 @@ import secrets
 import socket
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from django.db import InterfaceError, OperationalError, close_old_connections
 
 from apps.inbox.inbox import Change
 from apps.messagelog.base import LeaseLost, LogNotSetUp, LogReader, LogRecord, LogUnavailable, MessageLog
 from apps.messagestore.base import StoreUnavailable
+from apps.observability.metrics import DEAD_LETTERS, PAUSES
 from apps.relay.delivery_lane import DeliveryLane
+from apps.relay.dependencies import name_dependency
 from apps.relay.pipeline import RelayPipeline
 from apps.valkey.pools import ValkeyError
 
@@ -28,6 +31,7 @@ TRIES_OF_A_RECORD = 5
 LAST_BATCH_SECONDS = 5.0
 
 DEPENDENCY_DOWN = (StoreUnavailable, ValkeyError, OperationalError, InterfaceError, OSError)
+NO_FAULT_OF_A_RECORD = (*DEPENDENCY_DOWN, LogUnavailable, LeaseLost)
 
 
 class RelayRunner:
@@ -63,18 +67,17 @@ class RelayRunner:
             except LeaseLost as error:
                 logger.warning("%s", error)
             except (LogUnavailable, *DEPENDENCY_DOWN) as error:
+                PAUSES[name_dependency(error)].inc()
                 logger.warning("the log does not answer: %s", error)
                 time.sleep(pause)
                 pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
         self._lane.close(LAST_BATCH_SECONDS)
         try:
-            self._commit_done()
             self._reader.close()
         except LogUnavailable as error:
             logger.warning("positions were not written at the end: %s", error)
 
     def _relay_once(self) -> None:
-        self._commit_done()
         try:
             records = self._reader.poll(BATCH, WAIT_MS)
         except LogNotSetUp:
@@ -82,17 +85,21 @@ class RelayRunner:
             self._set_up_log()
             return
         if records:
-            self._lane.submit(self._store(records), records, lambda: self._stopping)
+            self._deliver(self._store(records), records)
 
-    def _commit_done(self) -> None:
-        for records in self._lane.take_done():
-            self._reader.commit(records)
+    def _deliver(self, changes: Sequence[Change], records: Sequence[LogRecord]) -> None:
+        """Hand a stored batch to the lane; it is committed when its changes took effect.
+
+        Unless we stop: then it is read again after a restart.
+        """
+        while not self._stopping and not self._lane.submit(changes, partial(self._reader.commit, records)):
+            self._reader.rest(0)
 
     def _store(self, records: Sequence[LogRecord]) -> list[Change]:
         """Store a batch: wait while a dependency is down; where a record is at fault find it by halves."""
         try:
             return self._store_patiently(records)
-        except (*DEPENDENCY_DOWN, LogUnavailable):
+        except NO_FAULT_OF_A_RECORD:
             raise
         except Exception as error:
             if len(records) == 1:
@@ -112,16 +119,17 @@ class RelayRunner:
             except DEPENDENCY_DOWN as error:
                 if self._stopping:
                     raise LogUnavailable("stopped while a dependency was down") from error
+                PAUSES[name_dependency(error)].inc()
                 logger.warning("a dependency is down, the batch waits: %s", error)
                 close_old_connections()
-                time.sleep(pause)
+                self._reader.rest(pause)
                 pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
 
     def _try_again(self, record: LogRecord, error: Exception) -> list[Change]:
         for _ in range(TRIES_OF_A_RECORD - 1):
             try:
                 return self._store_patiently([record])
-            except (*DEPENDENCY_DOWN, LogUnavailable):
+            except NO_FAULT_OF_A_RECORD:
                 raise
             except Exception as again:  # noqa: BLE001  (whatever it is, the record is at fault)
                 error = again
@@ -133,12 +141,13 @@ class RelayRunner:
         while True:
             try:
                 self._log.bury(record, reason)
+                DEAD_LETTERS.inc()
                 return
             except LogUnavailable:
                 # Its batch is stored already and must not be left behind.
                 if self._stopping:
                     raise
-                time.sleep(LONGEST_PAUSE_SECONDS)
+                self._reader.rest(LONGEST_PAUSE_SECONDS)
 
     def _withdraw(self, record: LogRecord) -> list[Change]:
         """A late ``failed`` for the sender, if the record can be read at all."""

@@ -1,6 +1,5 @@
 """The lane behind the store: in order, patient with a cache that is down, and never stopped by one bad change."""
 
-import operator
 import threading
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -8,7 +7,6 @@ from functools import partial
 import pytest
 
 from apps.inbox.inbox import Change
-from apps.messagelog.base import LogRecord
 from apps.relay import delivery_lane
 from apps.relay.delivery_lane import DeliveryLane
 
@@ -17,24 +15,23 @@ def change(number: int) -> Change:
     return Change(kind="put", user_id="usr-aaaaaaaaaaaa", device_id="dev-1", member=str(number))
 
 
-def record(position: int) -> LogRecord:
-    return LogRecord(partition=0, position=position, sequence=position, payload="")
-
-
 @pytest.fixture(autouse=True)
 def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(delivery_lane, "FIRST_PAUSE_SECONDS", 0.001)
     monkeypatch.setattr(delivery_lane, "LONGEST_PAUSE_SECONDS", 0.002)
+    monkeypatch.setattr(delivery_lane, "PLACE_SECONDS", 0.05)
 
 
 def run(batches: Sequence[Sequence[int]], deliver: Callable[[Sequence[Change]], object]) -> tuple[list[int], list[str]]:
-    """Deliver batches of changes; returns the positions that are done and the members given up."""
+    """Deliver batches of changes; returns the numbers of the batches that are done and the members given up."""
     given_up: list[str] = []
+    done: list[int] = []
     lane = DeliveryLane(deliver, lambda lost: given_up.append(lost.member))
     for position, numbers in enumerate(batches, 1):
-        lane.submit([change(number) for number in numbers], [record(position)])
+        while not lane.submit([change(number) for number in numbers], partial(done.append, position)):
+            pass
     lane.close(5.0)
-    return [one.position for records in lane.take_done() for one in records], given_up
+    return done, given_up
 
 
 def test_batches_are_delivered_and_done_in_their_order() -> None:
@@ -73,21 +70,21 @@ def test_a_change_that_cannot_be_delivered_is_given_up_alone() -> None:
 
 
 def test_only_one_batch_waits_behind_the_one_under_way() -> None:
-    gate, third_taken = threading.Event(), threading.Event()
-    lane = DeliveryLane(lambda changes: gate.wait(5), lambda lost: None)
+    gate, under_way = threading.Event(), threading.Event()
 
-    def submit_three() -> None:
-        for number in range(3):
-            lane.submit([change(number)], [record(number)])
-        third_taken.set()
+    def deliver(changes: Sequence[Change]) -> None:
+        under_way.set()
+        gate.wait(5)
 
-    thread = threading.Thread(target=submit_three)
-    thread.start()
-    assert not third_taken.wait(0.3)
+    done: list[int] = []
+    lane = DeliveryLane(deliver, lambda lost: None)
+    assert lane.submit([change(1)], partial(done.append, 1))
+    assert under_way.wait(5)
+    assert lane.submit([change(2)], partial(done.append, 2))
+    assert not lane.submit([change(3)], partial(done.append, 3))
     gate.set()
-    assert third_taken.wait(5)
-    thread.join()
     lane.close(5.0)
+    assert done == [1, 2]
 
 
 def test_giving_up_waits_for_the_cache_too() -> None:
@@ -101,19 +98,19 @@ def test_giving_up_waits_for_the_cache_too() -> None:
     def deliver(changes: Sequence[Change]) -> None:
         raise RuntimeError("never")
 
+    done: list[int] = []
     lane = DeliveryLane(deliver, give_up)
-    lane.submit([change(1)], [record(1)])
+    lane.submit([change(1)], partial(done.append, 1))
     lane.close(5.0)
-    assert tries == ["1"] * 3
-    assert len(lane.take_done()) == 1
+    assert (tries, done) == (["1"] * 3, [1])
 
 
-def test_who_is_told_to_stop_does_not_wait_for_a_cache_that_is_down() -> None:
+def test_what_was_not_delivered_before_the_end_is_not_done() -> None:
     def deliver(changes: Sequence[Change]) -> None:
         raise ConnectionError
 
+    done: list[int] = []
     lane = DeliveryLane(deliver, lambda lost: None)
-    for number in range(4):
-        lane.submit([change(number)], [record(number)], partial(operator.ge, number, 2))
+    lane.submit([change(1)], partial(done.append, 1))
     lane.close(0.1)
-    assert lane.take_done() == []
+    assert done == []

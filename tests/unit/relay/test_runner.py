@@ -8,6 +8,7 @@ import pytest
 from apps.inbox.inbox import Change
 from apps.messagelog.base import LeaseLost, LogNotSetUp, LogRecord, LogUnavailable
 from apps.messagestore.base import StoreUnavailable
+from apps.relay import delivery_lane
 from apps.relay import runner as runner_module
 from apps.relay.delivery_lane import DeliveryLane
 from apps.relay.pipeline import Stored
@@ -25,6 +26,7 @@ class ScriptedLog:
     answers: list[list[LogRecord] | Exception]
     committed: list[int] = field(default_factory=list)
     buried: list[tuple[int, str]] = field(default_factory=list)
+    rested: list[float] = field(default_factory=list)
     stop: Callable[[], None] = lambda: None
     closed: bool = False
 
@@ -42,6 +44,9 @@ class ScriptedLog:
 
     def commit(self, records: Sequence[LogRecord]) -> None:
         self.committed += [one.position for one in records]
+
+    def rest(self, seconds: float) -> None:
+        self.rested.append(seconds)
 
     def bury(self, one: LogRecord, reason: str) -> None:
         self.buried.append((one.position, reason))
@@ -171,3 +176,35 @@ def test_a_stop_while_a_dependency_is_down_commits_nothing() -> None:
     pipeline.store_batch = store_batch  # type: ignore[method-assign]
     run(log, pipeline)
     assert log.committed == []
+
+
+def test_while_a_dependency_is_down_the_log_is_kept_with_pauses_that_grow() -> None:
+    log = ScriptedLog([[record(1)]])
+    run(log, ScriptedPipeline(down_for=4))
+    assert log.rested == [0.05, 0.1, 0.2, 0.4]
+
+
+def test_while_the_cache_is_down_the_log_is_kept_and_nothing_more_is_polled(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(delivery_lane, "PLACE_SECONDS", 0.01)
+    log, pipeline = ScriptedLog([[record(number)] for number in range(1, 6)]), ScriptedPipeline()
+
+    def deliver(changes: Sequence[Change]) -> None:
+        if len(log.rested) < 3:
+            raise ConnectionError("the cache is down")
+
+    run(log, pipeline, deliver=deliver)
+    assert (log.committed, pipeline.done) == ([1, 2, 3, 4, 5], [1, 2, 3, 4, 5])
+    assert len(log.rested) >= 3
+
+
+@pytest.mark.parametrize("error", [LeaseLost("other"), LogUnavailable("away")])
+def test_a_log_that_is_lost_while_a_batch_waits_takes_the_batch_along(error: Exception) -> None:
+    log = ScriptedLog([[record(1)], [record(1)]])
+    pipeline = ScriptedPipeline(down_for=1)
+
+    def rest(seconds: float) -> None:
+        raise error
+
+    log.rest = rest  # type: ignore[method-assign]
+    run(log, pipeline)
+    assert (pipeline.done, log.committed, log.buried) == ([1], [1], [])

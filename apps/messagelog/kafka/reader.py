@@ -1,0 +1,265 @@
+"""The reading side of the Kafka log: a member of a consumer group, with a share of the partitions."""
+
+import logging
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from kafka import KafkaConsumer, OffsetAndMetadata, TopicPartition
+from kafka.coordinator.assignors.cooperative_sticky import CooperativeStickyAssignor
+from kafka.errors import KafkaError, RebalanceInProgressError
+
+from apps.messagelog.base import LogNotSetUp, LogRecord, LogUnavailable, sequence_of
+from apps.messagelog.kafka.group import ReaderGroup
+from apps.messagelog.kafka.progress import Gap, Progress
+from apps.messagelog.kafka.rebalance import HandOver
+from apps.messagelog.kafka.topics import LogTopic
+from apps.messagelog.kafka.trimmer import ListCommitted, Trimmer
+from apps.messagelog.kafka.watchdog import Watchdog
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+logger = logging.getLogger(__name__)
+
+COMMIT_MS = 100
+"""Positions are written at most so often under load: a takeover repeats no more than this, with no effect."""
+
+LONGEST_WAIT_MS = 500
+REQUEST_TIMEOUT_MS = 5_000
+SESSION_TIMEOUT_MS = 6_000
+"""A reader that is silent for so long loses its partitions. Brokers take no less by default."""
+
+HEARTBEAT_MS = 300
+"""Members learn of a rebalance by their heartbeats: it takes about so long."""
+
+MAX_POLL_INTERVAL_MS = 30_000
+"""A reader that does not poll for so long is given up; also how long a rebalance waits for one that is busy."""
+
+LAST_POSITIONS_SECONDS = 2.0
+"""For a rebalance to end in which a reader that leaves has been caught: nothing can be written before."""
+
+REBALANCE_LOOK_MS = 100
+PARTITION_FETCH_BYTES = 256 * 1024
+"""So that partitions with much to read leave room in every poll for the others."""
+
+
+class KafkaReader:
+    """LogReader on Kafka. A consumer that fails or stalls is replaced by a new one at the next poll."""
+
+    def __init__(
+        self,
+        group: ReaderGroup,
+        find_log: Callable[[], LogTopic | None],
+        on_gap: Callable[[], object],
+        make_trimmer: Callable[[ListCommitted], Trimmer] | None,
+    ) -> None:
+        self._group = group
+        self._find_log = find_log
+        self._on_gap = on_gap
+        self._trimmer = make_trimmer(self._list_committed) if make_trimmer else None
+        self._progress = Progress()
+        self._hand_over = HandOver(self._progress, self._write)
+        self._watchdog = Watchdog(self._list_unread, lambda: group.has_spare_partitions(self._topic))
+        self._consumer: Any = None
+        self._topic: Any = None
+        self._unread: list[LogRecord] = []
+        self._writing: Any = None
+        self._written_at = float("-inf")
+
+    def poll(self, limit: int, wait_ms: int) -> list[LogRecord]:
+        """See LogReader."""
+        with self._replacing_what_fails():
+            consumer = self._consumer or self._join()
+            self._end_rest()
+            if self._unread:
+                records, self._unread = self._unread, []
+                return [record for record in records if not self._progress.is_new(record.partition)]
+            self._write_positions()
+            records = self._take(consumer.poll(min(wait_ms, LONGEST_WAIT_MS), max_records=limit))
+            self._look_for_faults(drained=len(records) < limit)
+            return records
+
+    def commit(self, records: Sequence[LogRecord]) -> None:
+        """See LogReader."""
+        self._progress.note_done(records)
+
+    def rest(self, seconds: float) -> None:
+        """See LogReader. Partitions are paused; rebalances go on, and what goes elsewhere does not wait for us."""
+        deadline = time.monotonic() + seconds
+        with self._replacing_what_fails():
+            while self._consumer is not None:
+                self._begin_rest()
+                self._write_positions()
+                left_ms = max(0.0, (deadline - time.monotonic()) * 1000)
+                # None should come; one that does is not lost.
+                self._unread += self._take(self._consumer.poll(min(left_ms, LONGEST_WAIT_MS)))
+                if left_ms <= LONGEST_WAIT_MS:
+                    return
+        time.sleep(max(0.0, deadline - time.monotonic()))
+
+    def close(self) -> None:
+        """See LogReader."""
+        if self._trimmer is not None:
+            self._trimmer.close()
+        if self._consumer is None:
+            return
+        try:
+            self._write_last_positions()
+        except KafkaError as error:
+            raise LogUnavailable(f"Kafka: {error!r}") from error
+        finally:
+            self._drop()
+
+    def _write_last_positions(self) -> None:
+        give_up_at = time.monotonic() + LAST_POSITIONS_SECONDS
+        self._begin_rest()
+        while positions := self._progress.unwritten():
+            try:
+                self._consumer.commit(self._to_offsets(positions), timeout_ms=REQUEST_TIMEOUT_MS)
+                return
+            except RebalanceInProgressError:
+                if time.monotonic() > give_up_at:
+                    raise
+                self._consumer.poll(REBALANCE_LOOK_MS)
+
+    # -- membership -----------------------------------------------------------------------------------------------
+
+    def _join(self) -> Any:
+        topic = self._find_log()
+        if topic is None:
+            raise LogNotSetUp("the log is not set up")
+        consumer = KafkaConsumer(
+            **self._group.client_options,
+            auto_offset_reset="earliest",
+            enable_auto_commit=False,
+            session_timeout_ms=SESSION_TIMEOUT_MS,
+            heartbeat_interval_ms=HEARTBEAT_MS,
+            max_poll_interval_ms=MAX_POLL_INTERVAL_MS,
+            partition_assignment_strategy=[CooperativeStickyAssignor],
+            max_partition_fetch_bytes=PARTITION_FETCH_BYTES,
+            request_timeout_ms=REQUEST_TIMEOUT_MS,
+            bootstrap_timeout_ms=REQUEST_TIMEOUT_MS,
+            reconnect_backoff_max_ms=1_000,
+            metadata_max_age_ms=5_000,
+            allow_auto_create_topics=False,
+            metrics_enabled=False,
+        )
+        self._consumer, self._topic = consumer, topic
+        self._hand_over.consumer, self._hand_over.resting = consumer, False
+        # A subscription before the topic is known gave a consumer that never got partitions, once in fifty.
+        consumer.partitions_for_topic(topic.name)
+        consumer.subscribe([topic.name], listener=self._hand_over)
+        return consumer
+
+    @contextmanager
+    def _replacing_what_fails(self) -> "Iterator[None]":
+        try:
+            yield
+        except LogUnavailable:
+            self._drop()
+            raise
+        except (KafkaError, OSError, RuntimeError, ValueError) as error:
+            self._drop()
+            raise LogUnavailable(f"Kafka: {error!r}") from error
+
+    def _drop(self) -> None:
+        consumer, self._consumer = self._consumer, None
+        if consumer is not None:
+            self._leave(consumer)
+
+    def _leave(self, consumer: Any) -> None:
+        """At once: nothing is waited for and nothing written any more."""
+        self._progress.forget_all()
+        self._unread, self._writing = [], None
+        try:
+            consumer.close(autocommit=False, timeout_ms=1_000)
+        except (KafkaError, OSError, RuntimeError) as error:
+            logger.warning("a Kafka consumer did not leave its group in order: %r", error)
+
+    def _begin_rest(self) -> None:
+        self._hand_over.resting = True
+        self._consumer.pause(*self._consumer.assignment())
+
+    def _end_rest(self) -> None:
+        if self._hand_over.resting:
+            self._hand_over.resting = False
+            self._consumer.resume(*self._consumer.paused())
+
+    # -- positions ------------------------------------------------------------------------------------------------
+
+    def _take(self, found: Mapping[TopicPartition, Sequence[Any]]) -> list[LogRecord]:
+        new = [partition for partition, records in found.items() if self._is_late_start(partition, records)]
+        committed = self._group.list_committed(new) if new else {}
+        taken: list[LogRecord] = []
+        for partition, records in found.items():
+            read = [self._to_record(record) for record in records]
+            gap = self._progress.note_polled(partition.partition, read, committed.get(partition))
+            if gap is not None:
+                self._report(gap)
+            taken += read
+        return taken
+
+    def _is_late_start(self, partition: TopicPartition, records: Sequence[Any]) -> bool:
+        return bool(records[0].offset) and self._progress.is_new(partition.partition)
+
+    def _to_record(self, record: Any) -> LogRecord:
+        position = record.offset + 1
+        # Bytes that are no UTF-8 stay what they are: no JSON, hence a dead letter, where they can be looked at.
+        payload = (record.value or b"").decode(errors="surrogateescape")
+        sequence = sequence_of(self._topic.generation, position)
+        return LogRecord(partition=record.partition, position=position, sequence=sequence, payload=payload)
+
+    def _report(self, gap: Gap) -> None:
+        self._on_gap()
+        logger.error(
+            "the log has lost records before they were read: partition %d goes on at position %d in place of %d",
+            gap.partition,
+            gap.found,
+            gap.expected,
+        )
+
+    def _to_offsets(self, positions: Mapping[int, int]) -> dict[TopicPartition, OffsetAndMetadata]:
+        """A position is the offset of the record after it: the next one to read."""
+        return {
+            TopicPartition(self._topic.name, partition): OffsetAndMetadata(position, "", -1)
+            for partition, position in positions.items()
+        }
+
+    def _write(self, positions: dict[int, int]) -> Any:
+        """Begin to write; returns the client's future, which fails if the partitions are no longer ours."""
+        writing = self._hand_over.consumer.commit_async(self._to_offsets(positions))
+        writing.add_callback(lambda _: self._progress.note_written(positions))
+        return writing
+
+    def _write_positions(self) -> None:
+        now = time.monotonic()
+        if (now - self._written_at) * 1000 < COMMIT_MS or (self._writing and not self._writing.is_done):
+            return
+        if positions := self._progress.unwritten():
+            self._written_at = now
+            self._writing = self._write(positions)
+
+    def _list_committed(self) -> Mapping[TopicPartition, int]:
+        """The group's positions in our partitions; asked by the trimmer's thread."""
+        consumer = self._consumer
+        partitions = consumer.assignment() if consumer is not None else None
+        return self._group.list_committed(partitions) if partitions else {}
+
+    # -- faults ---------------------------------------------------------------------------------------------------
+
+    def _look_for_faults(self, *, drained: bool) -> None:
+        assigned = len(self._consumer.assignment())
+        if fault := self._watchdog.find_fault(assigned, self._progress.polled(), drained=drained):
+            logger.error("a Kafka consumer is replaced: %s", fault)
+            raise LogUnavailable(fault)
+
+    def _list_unread(self, polled: Mapping[int, int]) -> Mapping[int, int]:
+        """Of the partitions assigned, those with records after what was polled or, if nothing was yet, committed."""
+        assigned = list(self._consumer.assignment())
+        ends = self._consumer.end_offsets(assigned, timeout_ms=REQUEST_TIMEOUT_MS) if assigned else {}
+        untouched = [one for one in assigned if one.partition not in polled and ends[one]]
+        committed = self._group.list_committed(untouched) if untouched else {}
+        read = {one.partition: polled.get(one.partition, committed.get(one, 0)) for one in assigned}
+        return {one.partition: read[one.partition] for one in assigned if ends[one] > read[one.partition]}

@@ -1,0 +1,51 @@
+"""Notices a consumer that has stopped working without an error, as clients of Kafka have been seen to."""
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+UNASSIGNED_SECONDS = 5.0
+STALLED_SECONDS = 10.0
+
+Clock = Callable[[], float]
+
+
+@dataclass(slots=True)
+class Watchdog:
+    """Is asked after every poll. Both suspicions are confirmed by facts from the cluster before anything is done.
+
+    ``list_unread`` gives, of partition → last polled position, those with records behind it; ``has_spare_partitions``
+    tells whether the group leaves partitions to nobody.
+    """
+
+    list_unread: Callable[[Mapping[int, int]], Mapping[int, int]]
+    has_spare_partitions: Callable[[], bool]
+    clock: Clock = time.monotonic
+    _unassigned_since: float | None = None
+    _looked_at: float = field(default=float("-inf"))
+    _unread: Mapping[int, int] = field(default_factory=dict)
+
+    def find_fault(self, assigned: int, polled: Mapping[int, int], *, drained: bool) -> str:
+        """What is wrong with the consumer, in words, or "". ``drained``: the poll took all that had been fetched."""
+        return self._find_unassigned(assigned) or (self._find_stalled(polled) if drained else "")
+
+    def _find_unassigned(self, assigned: int) -> str:
+        now = self.clock()
+        if assigned:
+            self._unassigned_since = None
+        elif self._unassigned_since is None:
+            self._unassigned_since = now
+        elif now - self._unassigned_since >= UNASSIGNED_SECONDS:
+            self._unassigned_since = now
+            if self.has_spare_partitions():
+                return f"no partitions for {UNASSIGNED_SECONDS:g} s, though some are nobody's"
+        return ""
+
+    def _find_stalled(self, polled: Mapping[int, int]) -> str:
+        now = self.clock()
+        if now - self._looked_at < STALLED_SECONDS:
+            return ""
+        self._looked_at = now
+        before, self._unread = self._unread, self.list_unread(polled)
+        stalled = sorted(partition for partition, at in self._unread.items() if before.get(partition) == at)
+        return f"no records of partitions {stalled} for {STALLED_SECONDS:g} s, though there are some" if stalled else ""
