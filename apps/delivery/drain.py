@@ -11,6 +11,7 @@ from apps.delivery.rebuild import RebuildBusy, rebuild_inbox
 from apps.inbox.inbox import Change, RebuildLockLost, Window, WindowRequest, apply_changes, read_windows
 from apps.messagestore.base import Body
 from apps.messagestore.store import get_message_store
+from apps.observability.metrics import DRAINED_FRAMES
 
 logger = logging.getLogger(__name__)
 
@@ -53,7 +54,9 @@ def drain(requests: Sequence[DrainRequest], bus: BusSender) -> int:
         stale += without_body
     bus.send_pages(pages)
     apply_changes(stale)
-    return sum(len(page.frames) for page in pages)
+    frames = sum(len(page.frames) for page in pages)
+    DRAINED_FRAMES.inc(frames)
+    return frames
 
 
 def _read_usable_windows(requests: Sequence[DrainRequest]) -> list[tuple[DrainRequest, Window]]:

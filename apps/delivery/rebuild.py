@@ -10,6 +10,7 @@ from apps.inbox import inbox
 from apps.inbox.inbox import Waiting
 from apps.messagestore.base import TRACE_KEPT_MS
 from apps.messagestore.store import get_message_store
+from apps.observability.metrics import INBOX_REBUILDS
 
 RECEIPT_MARGIN_MS = 600_000
 """How much earlier than the last acknowledged look receipts are repeated: a relay may have been paused between store
@@ -37,6 +38,7 @@ def rebuild_inbox(user_id: str, device_id: str, *, force: bool = False) -> int:
         inbox.begin_rebuild(user_id, device_id, token)
         entries = [*_list_messages(user_id, device_id), *_list_receipts(user_id, device_id)]
         inbox.write_rebuilt(user_id, device_id, token, entries)
+        INBOX_REBUILDS.inc()
         return len(entries)
 
 

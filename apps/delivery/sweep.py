@@ -1,7 +1,9 @@
 """The slow sweep: puts back whatever the Message DB holds as pending and no inbox has. It walks on a page at a time."""
 
+import random
 import time
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 
 from django.conf import settings
 
@@ -9,15 +11,19 @@ from apps.accounts.selectors import DeliveryFacts, list_delivery_facts
 from apps.connections.bus import BusSender
 from apps.delivery.deliver import deliver_changes
 from apps.delivery.frames import build_incoming
-from apps.inbox.inbox import Change, delete_inbox, list_missing
+from apps.inbox.inbox import Change, count_waiting, delete_inbox, list_missing
 from apps.messagestore.base import Standing
 from apps.messagestore.store import get_message_store
+from apps.observability.metrics import INBOX_SIZE, SWEEP_PUT_BACK
 from apps.valkey.pools import sync_client
 
 CURSOR_KEY = "sweep:cursor"
 """STRING "receiver message_id" up to which the running round has come; 1 h."""
 
 PAGE = 1_000
+SAMPLE = 20
+"""Inboxes of a page whose size is measured."""
+
 SETTLING_MS = 10_000
 """Messages younger than this are still on their way."""
 
@@ -90,6 +96,7 @@ def _put_back(message_ids: Sequence[str], bus: BusSender) -> int:
         for user_id, device_ids in ((one.receiver_id, one.pending_devices), (one.sender_id, one.own_devices))
         for device_id in device_ids
     ]
+    _measure_inboxes({(user_id, device_id) for user_id, device_id, _ in wanted})
     missing = list_missing(wanted)
     bodies = get_message_store().list_bodies([message_id for _, _, message_id in missing]) if missing else {}
     changes = [
@@ -104,4 +111,11 @@ def _put_back(message_ids: Sequence[str], bus: BusSender) -> int:
         if message_id in bodies
     ]
     deliver_changes(changes, bus)
+    SWEEP_PUT_BACK.inc(len(changes))
     return len(changes)
+
+
+def _measure_inboxes(devices: AbstractSet[tuple[str, str]]) -> None:
+    for user_id, device_id in random.sample(sorted(devices), min(SAMPLE, len(devices))):
+        messages, _ = count_waiting(user_id, device_id)
+        INBOX_SIZE.observe(messages)

@@ -9,10 +9,13 @@ from collections.abc import Callable, Sequence
 
 from apps.ingest.admission import Done
 from apps.ingest.gate import Admitted, Gate, GateError
+from apps.ingest.measures import measure_batch, show_depths
 from apps.ingest.permissions import AccountDirectory
 from apps.ingest.submission import MessageSubmission, Origin, overloaded, unavailable
 from apps.ingest.waiting_receipts import WaitingReceipts
 from apps.messagelog.base import Entry, LogAppender, LogUnavailable
+from apps.observability.metrics import APPEND_SECONDS, PAUSES
+from apps.observability.stages import note_stage
 from apps.protocol.client_frames import MarkRead, SendMessage
 
 logger = logging.getLogger(__name__)
@@ -76,6 +79,7 @@ class IngestBatcher:
         while True:
             if self._messages or self._receipts or self._done or self._looked_up:
                 await self._process_batch()
+                show_depths(queued=len(self._messages), held=self._held_count)
             elif self._stopping and not self._lookups:
                 return
             else:
@@ -91,6 +95,7 @@ class IngestBatcher:
         self._take_back_held()
         batch = [self._messages.popleft() for _ in range(min(BATCH, len(self._messages)))]
         admitted = await self._pass_gate(batch)
+        note_stage("accepted", len(admitted.new), (submission.message_id for submission in admitted.new))
         messages = admitted.new + admitted.unsettled
         entries = [submission.to_entry() for submission in messages] + admitted.questions + self._receipts.take()
         if not entries:
@@ -98,6 +103,7 @@ class IngestBatcher:
         sequences, settled_at_once = await self._append(entries, messages)
         for submission, sequence in zip(messages, sequences, strict=False):
             submission.acknowledge(sequence)
+        measure_batch(len(entries), messages)
         if settled_at_once:
             # Of anything appended twice the first position counts, which only the relay knows: a retry asks it again.
             self._done += [
@@ -111,6 +117,7 @@ class IngestBatcher:
             ready = await self._with_known_accounts(batch) if batch else []
             return await self._gate.pass_batch(ready, done) if ready or done else Admitted()
         except (GateError, OSError):
+            PAUSES["cache"].inc()
             logger.warning("the cache does not answer: %d messages refused", len(batch))
             for submission in batch:
                 submission.refuse(unavailable())
@@ -183,8 +190,10 @@ class IngestBatcher:
         sufficed.
         """
         try:
-            return await self._appender.append(entries), True
+            with APPEND_SECONDS.time():
+                return await self._appender.append(entries), True
         except LogUnavailable as error:
+            PAUSES["event_log"].inc()
             logger.warning("append of %d records has an unknown outcome: %s", len(entries), error)
         self._unsettled = True
         for submission in [*messages, *self._messages]:

@@ -8,6 +8,11 @@ throttle:second                STRING messages admitted in that second, all gate
 RATE_WINDOW_MS = 60_000
 
 
+def dedup_key(user_id: str, device_id: str, client_id: str) -> str:
+    """What is known of one message of one device."""
+    return f"dedup:{{{user_id}}}:{device_id}:{client_id}"
+
+
 def throttle_key(second: int) -> str:
     """Counter of one second's messages."""
     return f"throttle:{second}"

@@ -1,9 +1,11 @@
 """What connections hand to the batcher, and what a batch makes of it."""
 
+import time
 from typing import Protocol
 
 from apps.ingest.admission import Candidate, Done
 from apps.messagelog.base import Entry
+from apps.observability.metrics import ERRORS
 from apps.protocol import ids, server_frames
 from apps.protocol.client_frames import SendMessage
 from apps.protocol.errors import ErrorCode, FrameError
@@ -23,9 +25,20 @@ class Origin(Protocol):
 class MessageSubmission:
     """One ``send_message`` on its way to the log; ``twins`` are repeats of the same frame in the same batch."""
 
-    __slots__ = ("client_key", "digest", "frame", "message_id", "origin", "refusal", "timestamp_ms", "twins")
+    __slots__ = (
+        "client_key",
+        "digest",
+        "frame",
+        "message_id",
+        "origin",
+        "refusal",
+        "taken_at",
+        "timestamp_ms",
+        "twins",
+    )
 
     def __init__(self, origin: Origin, frame: SendMessage) -> None:
+        self.taken_at = time.perf_counter()
         self.origin = origin
         self.frame = frame
         self.client_key = ids.client_id_key(frame.client_id)
@@ -100,6 +113,7 @@ class MessageSubmission:
     def refuse(self, error: FrameError) -> None:
         """Tell the sender why not."""
         error.message_id_by_client = self.frame.client_id
+        ERRORS[error.code].inc()
         self.origin.send(server_frames.error(error))
         for twin in self.twins:
             twin.refuse(error)

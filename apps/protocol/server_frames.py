@@ -84,6 +84,12 @@ def incoming_message(
     return _text(frame | {name: value for name, value in optional.items() if value is not None})
 
 
+def incoming_message_id(frame: str) -> str:
+    """The message id of a frame that begins with INCOMING_PREFIX, cut out of its text."""
+    start = len(INCOMING_PREFIX) + len(',"message_id":"')
+    return frame[start : frame.index('"', start)]
+
+
 def message_delivered(*, message_id: str, timestamp_ms: int, client_id: ClientMessageId | None = None) -> str:
     """✓✓; with the client's own id for the device that sent the message."""
     frame: dict[str, Any] = {"action": "message_delivered", "message_id": message_id, "timestamp": timestamp_ms}

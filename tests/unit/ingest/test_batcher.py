@@ -18,6 +18,7 @@ from apps.messagelog.base import Entry, LogUnavailable
 from apps.protocol.client_frames import SendMessage
 from apps.protocol.ids import SNOWFLAKE_EPOCH_MS
 from apps.valkey.pools import close_async_clients
+from apps.valkey.sync_keyspace import SyncKeyspace
 
 A, B, C = "usr-aaaaaaaaaaaa", "usr-bbbbbbbbbbbb", "usr-cccccccccccc"
 FINE = AccountFacts(exists=True, suspended=False, blocks=frozenset())
@@ -114,7 +115,7 @@ async def until(condition: Any) -> None:
 
 
 @pytest.fixture(autouse=True)
-def clean(cache_valkey: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def clean(inbox_valkey: SyncKeyspace, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(batcher_module, "PAUSE_AFTER_FAILURE_SECONDS", 0.01)
 
 
