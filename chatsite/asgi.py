@@ -1,4 +1,4 @@
-"""ASGI entry point: HTTP goes to Django, WebSockets to the gateway. Runs under uvicorn and daphne."""
+"""ASGI entry point: WebSockets and long polls go to the gateway, all else to Django. Runs under uvicorn and daphne."""
 
 import os
 
@@ -10,6 +10,8 @@ http_application = get_asgi_application()
 
 from channels.routing import ProtocolTypeRouter, URLRouter  # noqa: E402
 
-from apps.gateway.routing import websocket_urlpatterns  # noqa: E402
+from apps.gateway.routing import http_urlpatterns, websocket_urlpatterns  # noqa: E402
 
-application = ProtocolTypeRouter({"http": http_application, "websocket": URLRouter(websocket_urlpatterns)})
+application = ProtocolTypeRouter(
+    {"http": URLRouter(http_urlpatterns(http_application)), "websocket": URLRouter(websocket_urlpatterns)}
+)

@@ -4,12 +4,12 @@ import asyncio
 import logging
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from apps.gateway.close_codes import CloseReason
+from apps.gateway.frame_queue import FrameQueue
 from apps.gateway.inbox_cursor import InboxCursor
-from apps.gateway.outgoing import Outgoing, Send
 from apps.protocol import server_frames
 from apps.protocol.limits import BROKEN_FRAMES_PER_MINUTE
 
@@ -58,7 +58,7 @@ class Connection:
         "user_id",
     )
 
-    def __init__(self, process: "GatewayProcess", identity: "DeviceIdentity", send: Send) -> None:
+    def __init__(self, process: "GatewayProcess", identity: "DeviceIdentity", outgoing: FrameQueue) -> None:
         self._process = process
         self.user_id = identity.user_id
         self.device_id = identity.device_id
@@ -66,7 +66,8 @@ class Connection:
         self.connection_id = 0
         self.connected_at_ms = int(time.time() * 1000)
         self.cursor = InboxCursor()
-        self.outgoing = Outgoing(send, self._on_written)
+        self.outgoing = outgoing
+        outgoing.on_written = self._on_written
         self._looked = self._acknowledged = _NOTHING
         self._broken: deque[float] | None = None
         self._incoming = 0
@@ -92,19 +93,26 @@ class Connection:
             self.outgoing.put(frame)
             if frame.startswith(server_frames.INCOMING_PREFIX):
                 self._incoming += not self._drained
-                self._process.silence.expect_answer(self)
+                self._expect_answer()
+
+    def _expect_answer(self) -> None:
+        """A message was written: the client is to answer it."""
+        self._process.silence.expect_answer(self)
 
     # -- the inbox ------------------------------------------------------------------------------------------------
 
     def start(self, registration: "Registration") -> None:
         """Begin after ``connected`` has been sent: live at once where nothing waits, else with a drain."""
         if registration.epoch and not registration.waits:
-            frames = self.cursor.start_live(registration.epoch, registration.counter)
-            self._finish_drain()
-            self._write(frames)
-            self._watch_gap()
+            self._go_live(registration)
         else:
             self._begin_drain(gap=False)
+
+    def _go_live(self, registration: "Registration") -> None:
+        frames = self.cursor.start_live(registration.epoch, registration.counter)
+        self._finish_drain()
+        self._write(frames)
+        self._watch_gap()
 
     def push(self, epoch: str, counter: int, frame: str) -> None:
         """A push from a relay."""
@@ -128,9 +136,8 @@ class Connection:
         self._page_timeout = FIRST_PAGE_TIMEOUT_SECONDS
         self._write(written[: len(frames)])
         if self.cursor.draining:
-            # The next window only when this one is on the socket: a slow reader slows its own drain.
             self._wants_page = True
-            if self.outgoing.empty:
+            if self.outgoing.has_room:
                 self._on_written()
             return
         self._finish_drain()
@@ -161,6 +168,9 @@ class Connection:
         self._acknowledged = self._looked
         if self.outgoing.empty:
             self._looked = (self.cursor.epoch, self.cursor.position)
+
+    def note_confirmed(self, message_ids: Sequence[str]) -> None:
+        """The client has stored these messages. A socket needs no more: its next one gets what was not confirmed."""
 
     def acknowledged_position(self) -> int:
         """The counter up to which receipts have arrived, in the cursor's epoch; asking again changes nothing."""

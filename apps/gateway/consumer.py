@@ -8,20 +8,19 @@ connection, cost several times what a frame does. One channel a process takes th
 import asyncio
 import logging
 import time
-from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from channels.consumer import AsyncConsumer
 from django.conf import settings
-from django.utils import timezone
 
-from apps.accounts.services.devices import touch_devices
-from apps.connections.registry import count_connects
 from apps.gateway.authentication import Refused, authenticate
 from apps.gateway.close_codes import CloseReason
 from apps.gateway.connection import Connection
+from apps.gateway.entrance import admit
 from apps.gateway.handlers import handle_frame
+from apps.gateway.measures import count_close
+from apps.gateway.outgoing import Outgoing
 from apps.gateway.pace import Pace
 from apps.gateway.process import GatewayProcess, get_gateway_process
 from apps.protocol import server_frames
@@ -36,9 +35,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-CONNECTS_PER_MINUTE_PER_USER = 120
-LONG_UNSEEN = timedelta(days=1)
-
 
 class ChatConsumer(AsyncConsumer):
     """One socket, from accept to close."""
@@ -51,7 +47,7 @@ class ChatConsumer(AsyncConsumer):
         await send({"type": "websocket.accept"})
         process = get_gateway_process()
         try:
-            identity = await self._admit(scope, process)
+            identity = await admit(scope, process, partial(authenticate, scope, process.threads))
         except Refused as refused:
             await _close(send, receive, refused.reason)
             return
@@ -65,25 +61,8 @@ class ChatConsumer(AsyncConsumer):
         await self._serve(process, identity, receive, send)
 
     @staticmethod
-    async def _admit(scope: "Mapping[str, Any]", process: GatewayProcess) -> "DeviceIdentity":
-        """Count the address before any secret is looked at, then authenticate, then count the user."""
-        if process.stopping:
-            raise Refused(CloseReason.RESTARTING)
-        per_address = settings.CONNECTIONS_PER_MINUTE_PER_ADDRESS
-        client = scope.get("client")
-        if per_address and client and await count_connects(f"address {client[0]}") > per_address:
-            raise Refused(CloseReason.TOO_MANY_CONNECTIONS)
-        identity = await authenticate(scope, process.threads)
-        if timezone.now() - identity.last_seen_at > LONG_UNSEEN:
-            # Before it is connected: messages are not kept for a device that counts as stale.
-            await process.threads.run(partial(touch_devices, [identity.device_id]))
-        if per_address and await count_connects(identity.user_id) > CONNECTS_PER_MINUTE_PER_USER:
-            raise Refused(CloseReason.TOO_MANY_CONNECTIONS)
-        return identity
-
-    @staticmethod
     async def _serve(process: GatewayProcess, identity: "DeviceIdentity", receive: "Receive", send: "Send") -> None:
-        connection = Connection(process, identity, send)
+        connection = Connection(process, identity, Outgoing(send))
         try:
             registration = await process.open(connection)
             connection.send(
@@ -125,6 +104,7 @@ async def _receive_frames(process: GatewayProcess, connection: Connection, recei
 
 async def _close(send: "Send", receive: "Receive", reason: CloseReason) -> None:
     """Close, and wait for the client's answer so that the code arrives."""
+    count_close(reason)
     await send({"type": "websocket.close", "code": reason.code, "reason": reason.text})
     while (await receive())["type"] != "websocket.disconnect":
         continue

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from celery import current_app
 
+from apps.observability.metrics import DRAINS_ASKED
+
 if TYPE_CHECKING:
     from apps.gateway.connection import Connection
 
@@ -34,6 +36,7 @@ class DrainRequests:
             epoch,
             after,
         ]
+        DRAINS_ASKED["gap" if gap else "page"].inc()
         self._wake.set()
 
     async def run(self) -> None:

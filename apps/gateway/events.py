@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from apps.accounts.selectors import list_live_credentials
 from apps.connections import bus, control
 from apps.gateway.close_codes import CloseReason
+from apps.gateway.measures import measure_arrival
 from apps.protocol import server_frames
 
 if TYPE_CHECKING:
@@ -71,6 +72,15 @@ class GatewayEvents:
         for device_id, epoch, counter, index in to:
             if (connection := self._process.find(device_id)) is not None:
                 connection.push(epoch, counter, frames[index])
+        if to:
+            self._sample_arrival(frames, *to[len(to) // 2])
+
+    def _sample_arrival(self, frames: list[str], device_id: str, epoch: str, counter: int, index: int) -> None:
+        """Measure one push of a batch, if it was not one that has to wait."""
+        connection = self._process.find(device_id)
+        if connection is not None and connection.cursor.epoch == epoch and connection.cursor.position >= counter:
+            # The task that writes it was started before, so it has its turn before.
+            asyncio.get_running_loop().call_soon(measure_arrival, frames[index])
 
     def _page(self, pages: list[list[Any]]) -> None:
         for device_id, connection_id, generation, epoch, after, upto, last, frames in pages:

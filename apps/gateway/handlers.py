@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from apps.gateway.close_codes import CloseReason
 from apps.gateway.pace import IDS_PER_FRAME
+from apps.observability.metrics import ERRORS
 from apps.protocol import server_frames
 from apps.protocol.client_frames import ConfirmDelivery, Heartbeat, MarkRead, OpenChat, SendMessage, Typing
 from apps.protocol.codec import decode_client_frame
@@ -27,6 +28,7 @@ def handle_frame(process: "GatewayProcess", connection: "Connection", text: str)
     try:
         frame = decode_client_frame(text)
     except FrameError as error:
+        ERRORS[error.code].inc()
         connection.send(server_frames.error(error))
         if error.code in MALFORMED and connection.count_broken_frame():
             connection.close(CloseReason.TOO_MANY_BROKEN_FRAMES)
@@ -40,6 +42,7 @@ def _send_message(process: "GatewayProcess", connection: "Connection", frame: Se
 
 
 def _confirm_delivery(process: "GatewayProcess", connection: "Connection", frame: ConfirmDelivery) -> None:
+    connection.note_confirmed(frame.message_ids)
     if not process.batcher.submit_confirmation(connection, frame.message_ids):
         # The log has been down for long: the next connection drains these again and its client confirms again.
         connection.close(CloseReason.RESTARTING)

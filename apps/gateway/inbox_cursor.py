@@ -29,6 +29,10 @@ class InboxCursor:
         self.epoch, self.position, self.draining = epoch, counter, False
         return self._take_next()
 
+    def resume(self, epoch: str, position: int) -> None:
+        """The client has everything up to here, over another connection; a drain is to follow."""
+        self.epoch, self.position = epoch, position
+
     def begin_drain(self) -> int:
         """Pages from here on; returns their generation. Those of earlier drains are ignored."""
         self.generation += 1

@@ -18,6 +18,7 @@ from apps.gateway.device_sightings import DeviceSightings
 from apps.gateway.drains import DrainRequests
 from apps.gateway.events import GatewayEvents
 from apps.gateway.heartbeats import Heartbeats, Silence
+from apps.gateway.polls import PollConnections
 from apps.gateway.typing_notices import TypingNotices
 from apps.gateway.worker_number import WorkerNumber
 from apps.ingest.batcher import IngestBatcher
@@ -25,6 +26,8 @@ from apps.ingest.gate import Gate
 from apps.ingest.permissions import AccountDirectory
 from apps.ingest.snowflake import SnowflakeIssuer
 from apps.messagelog.log import get_message_log
+from apps.observability.metrics import CONNECTIONS, CONNECTIONS_OPENED
+from apps.observability.process import name_process
 from apps.valkey.pools import ValkeyError, close_async_clients
 
 logger = logging.getLogger(__name__)
@@ -49,6 +52,7 @@ class GatewayProcess:
         self.drains = DrainRequests(self.server_id)
         self.typing = TypingNotices(self.directory)
         self.sightings = DeviceSightings(self.threads, self.connections)
+        self.polls = PollConnections(self)
         issuer = SnowflakeIssuer(_now_ms, time.monotonic)
         self._worker_number = WorkerNumber(self.server_id, issuer, self.threads)
         self.batcher = IngestBatcher(
@@ -86,6 +90,7 @@ class GatewayProcess:
         self._own(self._events.read_bus(), "bus")
         self._own(self._events.read_control(), "control")
         self._own(self._remove_ended(), "registry removals")
+        name_process(self.server_id)
         logger.info("gateway %s started", self.server_id)
 
     async def stop(self) -> None:
@@ -165,6 +170,8 @@ class GatewayProcess:
         self.silence.heartbeat(connection)
         self.sightings.note(connection.device_id)
         self._events.check_newcomer(connection)
+        CONNECTIONS_OPENED.inc()
+        CONNECTIONS.set(len(self._connections))
         return registration
 
     def _settle_rivals(self, connection: Connection, older: Connection | None) -> None:
@@ -191,6 +198,7 @@ class GatewayProcess:
         """A connection's socket is gone."""
         if self._connections.get(connection.device_id) is connection:
             del self._connections[connection.device_id]
+            CONNECTIONS.set(len(self._connections))
             if not self._connections:
                 self._empty.set()
         self.silence.forget(connection)

@@ -2,6 +2,8 @@
 
 import socket
 import sys
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import uvicorn
 
@@ -12,6 +14,9 @@ GRACEFUL_SECONDS = 1
 BACKLOG = 4_096
 UNREAD_MS = 60_000
 SEND_BUFFER_BYTES = 128 * 1024
+
+Application = Callable[..., Any]
+"""An ASGI application."""
 
 
 class GatewayServer(uvicorn.Server):
@@ -35,9 +40,17 @@ class GatewayServer(uvicorn.Server):
         self.should_exit = True
 
 
-def run_gateway(listener: socket.socket, application: str, log_level: str) -> None:
+def run_gateway(listener: socket.socket, application: str, trusted_proxies: Sequence[str]) -> None:
     """Serve until SIGTERM or SIGINT on a bound socket."""
-    config = uvicorn.Config(
+    GatewayServer(build_config(application, trusted_proxies)).run(sockets=[listener])
+
+
+def build_config(application: str | Application, trusted_proxies: Sequence[str]) -> uvicorn.Config:
+    """How uvicorn serves an ASGI application, given itself or as ``module:name``.
+
+    `trusted_proxies` are the addresses and networks whose X-Forwarded-For and X-Forwarded-Proto are believed.
+    """
+    return uvicorn.Config(
         application,
         loop="uvloop",
         http="httptools",
@@ -46,17 +59,18 @@ def run_gateway(listener: socket.socket, application: str, log_level: str) -> No
         ws_per_message_deflate=False,
         ws_ping_interval=None,
         lifespan="off",
+        # Our settings say how it logs: at its debug level it would write down every frame.
         log_config=None,
-        log_level=log_level.lower(),
         access_log=False,
         backlog=BACKLOG,
         timeout_keep_alive=5,
         timeout_graceful_shutdown=GRACEFUL_SECONDS,
         server_header=False,
-        # Whoever connects from this machine could forge its address, and so escape every limit that counts addresses.
-        proxy_headers=False,
+        # Only from proxies that were named: uvicorn would believe whoever connects from this machine, and a forged
+        # address escapes every limit that counts addresses.
+        proxy_headers=bool(trusted_proxies),
+        forwarded_allow_ips=list(trusted_proxies),
     )
-    GatewayServer(config).run(sockets=[listener])
 
 
 def listen(host: str, port: int) -> socket.socket:

@@ -11,7 +11,7 @@ ANSWER_TIMEOUT_SECONDS = 10
 
 
 class Network:
-    """A TCP proxy to a local port, run in a thread of its own. `base_url` is where browsers go."""
+    """A TCP proxy to a local port, run in a thread of its own. Browsers go to `base_url`, others to `port`."""
 
     def __init__(self, target_port: int) -> None:
         self._proxy = Proxy(target_port)
@@ -19,13 +19,13 @@ class Network:
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._thread.start()
         self._listener: asyncio.Server | None = None
-        self._port = 0
+        self.port = 0
         self.restore()
 
     @property
     def base_url(self) -> str:
         """The site's address through this line."""
-        return f"http://127.0.0.1:{self._port}"
+        return f"http://127.0.0.1:{self.port}"
 
     def cut(self) -> None:
         """Reset every connection and refuse new ones."""
@@ -36,6 +36,10 @@ class Network:
         """Take connections again, on the same port."""
         self._run(self._listen())
 
+    def block_websockets(self, *, blocked: bool = True) -> None:
+        """Refuse every upgrade from now on, or (`blocked` False) let them through again."""
+        self._proxy.refuses_websockets = blocked
+
     def close(self) -> None:
         """End the proxy and its thread."""
         self._run(self._close_listener())
@@ -45,8 +49,8 @@ class Network:
         self._loop.close()
 
     async def _listen(self) -> None:
-        self._listener = await asyncio.start_server(self._proxy.accept, "127.0.0.1", self._port)
-        self._port = self._listener.sockets[0].getsockname()[1]
+        self._listener = await asyncio.start_server(self._proxy.accept, "127.0.0.1", self.port)
+        self.port = self._listener.sockets[0].getsockname()[1]
 
     async def _close_listener(self) -> None:
         if self._listener is not None:

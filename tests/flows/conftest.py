@@ -1,11 +1,13 @@
 """Whole servers for the flow tests: one that nobody breaks, one for breaking, one with strict limits."""
 
-from collections.abc import Generator, Iterator
+import contextlib
+from collections.abc import Generator, Iterator, Mapping
 
 import pytest
 
 from tests.client.people import AccountPool
 from tests.client.server import Server, running_server
+from tests.rehearsal.engines import running_engines
 
 OUTPUT_SHOWN = 6000  # characters
 
@@ -23,11 +25,17 @@ def pytest_runtest_makereport(
     return report
 
 
-@pytest.fixture(scope="session")
-def server() -> Iterator[Server]:
-    """A server with two gateway processes whose parts all live through the session."""
-    with running_server(arguments=("--workers", "2")) as running:
-        yield running
+@pytest.fixture(scope="session", params=["embedded", pytest.param("production", marks=pytest.mark.production)])
+def server(request: pytest.FixtureRequest) -> Iterator[Server]:
+    """A server with two gateway processes whose parts all live through the session.
+
+    Every test on it runs twice: on embedded parts only, and on real Kafka, PostgreSQL, Valkey and MongoDB's protocol.
+    """
+    with contextlib.ExitStack() as stack:
+        variables: Mapping[str, str | int] = {}
+        if request.param == "production":
+            variables = stack.enter_context(running_engines(brokers=1)).variables()
+        yield stack.enter_context(running_server(arguments=("--workers", "2"), **variables))
 
 
 @pytest.fixture(scope="session")

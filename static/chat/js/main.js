@@ -2,8 +2,10 @@
 
 import { Api } from "./api.js";
 import { Chat } from "./chat.js";
+import { PollingSocket } from "./polling-socket.js";
 import { ChatState } from "./state.js";
 import { Store } from "./store.js";
+import { Transports } from "./transports.js";
 import "./views/app.js";
 
 async function main() {
@@ -11,9 +13,11 @@ async function main() {
   const state = new ChatState(me);
   const store = await openStore(me.user_id, state);
   if (!store) return;
-  const chat = new Chat({ state, store, api: new Api(csrf_token), socketUrl: socketUrl(me), environment });
+  const transports = buildTransports(me);
+  const parts = { state, store, api: new Api(csrf_token), environment };
+  const chat = new Chat({ ...parts, socketUrl: socketUrl(me), openWebSocket: transports.open });
   await chat.start();
-  followPage(chat);
+  followPage(chat, transports);
   const app = document.createElement("chat-app");
   app.chat = chat;
   document.getElementById("app").replaceChildren(app);
@@ -44,13 +48,24 @@ function socketUrl({ user_id }) {
   return `${scheme}//${location.host}/ws/chat/?user=${encodeURIComponent(user_id)}`;
 }
 
-function followPage(chat) {
+function buildTransports({ user_id }) {
+  const pollUrl = `/chat/poll?user=${encodeURIComponent(user_id)}`;
+  return new Transports({
+    openWebSocket: (url) => new WebSocket(url),
+    openPolling: () => new PollingSocket(pollUrl),
+  });
+}
+
+function followPage(chat, transports) {
   document.addEventListener("visibilitychange", () => {
     if (document.visibilityState !== "visible") return;
     chat.wakeUp();
     chat.markRead();
   });
-  window.addEventListener("online", () => chat.wakeUp());
+  window.addEventListener("online", () => {
+    chat.wakeUp();
+    transports.tryUpgrade();
+  });
   window.addEventListener("offline", () => chat.checkConnection());
   window.addEventListener("hashchange", () => openChatOfAddress(chat));
 }

@@ -9,7 +9,8 @@ import pytest
 from apps.connections.registry import Registration
 from apps.gateway import connection as connection_module
 from apps.gateway.connection import Connection
-from apps.gateway.outgoing import CROWDED_FRAMES
+from apps.gateway.frame_queue import CROWDED_FRAMES
+from apps.gateway.outgoing import Outgoing
 
 
 class World:
@@ -24,7 +25,7 @@ class World:
         drains = SimpleNamespace(ask=lambda connection, *request, gap: self.asked.append(request))
         identity = SimpleNamespace(user_id="usr-a", device_id="dev-a", credential_hash="x")
         process: Any = SimpleNamespace(silence=silence, drains=drains)
-        self.connection = Connection(process, identity, self._send)  # type: ignore[arg-type]
+        self.connection = Connection(process, identity, Outgoing(self._send))  # type: ignore[arg-type]
 
     async def _send(self, event: dict[str, Any]) -> None:
         await self.open.wait()

@@ -3,7 +3,7 @@
 import asyncio
 from typing import Any
 
-from apps.gateway import outgoing as outgoing_module
+from apps.gateway import frame_queue
 from apps.gateway.close_codes import CloseReason
 from apps.gateway.outgoing import Outgoing
 
@@ -39,7 +39,8 @@ async def settle(outgoing: Outgoing) -> None:
 
 async def test_frames_are_written_in_order_and_the_end_is_told() -> None:
     socket = Socket()
-    outgoing = Outgoing(socket.send, socket.on_written)
+    outgoing = Outgoing(socket.send)
+    outgoing.on_written = socket.on_written
     for number in range(10):
         outgoing.put(str(number))
     await settle(outgoing)
@@ -48,9 +49,10 @@ async def test_frames_are_written_in_order_and_the_end_is_told() -> None:
 
 
 async def test_a_client_that_does_not_read_is_closed_with_1013_and_gets_nothing_more(monkeypatch: Any) -> None:
-    monkeypatch.setattr(outgoing_module, "MAX_FRAMES", 5)
+    monkeypatch.setattr(frame_queue, "MAX_FRAMES", 5)
     socket = Socket()
-    outgoing = Outgoing(socket.send, socket.on_written)
+    outgoing = Outgoing(socket.send)
+    outgoing.on_written = socket.on_written
     socket.open.clear()
     for number in range(20):
         outgoing.put(str(number))
@@ -63,9 +65,10 @@ async def test_a_client_that_does_not_read_is_closed_with_1013_and_gets_nothing_
 
 
 async def test_the_bound_counts_bytes_too(monkeypatch: Any) -> None:
-    monkeypatch.setattr(outgoing_module, "MAX_BYTES", 100)
+    monkeypatch.setattr(frame_queue, "MAX_BYTES", 100)
     socket = Socket()
-    outgoing = Outgoing(socket.send, socket.on_written)
+    outgoing = Outgoing(socket.send)
+    outgoing.on_written = socket.on_written
     for _ in range(5):
         outgoing.put("x" * 60)
     await settle(outgoing)
@@ -74,7 +77,8 @@ async def test_the_bound_counts_bytes_too(monkeypatch: Any) -> None:
 
 async def test_a_close_comes_after_what_is_queued_and_only_once() -> None:
     socket = Socket()
-    outgoing = Outgoing(socket.send, socket.on_written)
+    outgoing = Outgoing(socket.send)
+    outgoing.on_written = socket.on_written
     outgoing.put("last words")
     outgoing.close(CloseReason.REPLACED)
     outgoing.close(CloseReason.SILENT)
@@ -88,7 +92,7 @@ async def test_a_client_that_is_gone_ends_the_writing() -> None:
     async def broken(event: dict[str, Any]) -> None:
         raise ConnectionResetError
 
-    outgoing = Outgoing(broken, lambda: None)
+    outgoing = Outgoing(broken)
     outgoing.put("x")
     await settle(outgoing)
     assert outgoing.closing
@@ -97,7 +101,8 @@ async def test_a_client_that_is_gone_ends_the_writing() -> None:
 async def test_ending_while_a_frame_is_stuck_does_not_wait_for_the_client() -> None:
     socket = Socket()
     socket.open.clear()
-    outgoing = Outgoing(socket.send, socket.on_written)
+    outgoing = Outgoing(socket.send)
+    outgoing.on_written = socket.on_written
     outgoing.put("stuck")
     await asyncio.sleep(0)
     async with asyncio.timeout(2):
