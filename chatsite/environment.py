@@ -18,6 +18,7 @@ from typing import Any
 import environ
 from django.core.exceptions import ImproperlyConfigured
 
+from apps.messagelog.kafka_address import parse_kafka_url
 from chatsite import addresses
 
 DatabaseSettings = dict[str, Any]
@@ -174,6 +175,10 @@ class Environment:
         if value is None:
             return f"valkey+unix://{self._embedded_socket(data_dir, 'log')}"
         if addresses.is_server_list(value, ("kafka",)):
+            try:
+                parse_kafka_url(value)
+            except ValueError as error:
+                raise InvalidVariable(name, value, str(error)) from None
             return value
         if not addresses.is_server_url(value, ("valkey", "valkeys", "valkey+unix")):
             raise InvalidVariable(name, value, "valkey://host:port or kafka://host:9092,host:9092")
@@ -189,7 +194,7 @@ class Environment:
     def optional_database(self, name: str) -> DatabaseSettings | None:
         """Return Django's settings of the database that a variable names, if it is set."""
         value = self._find(name)
-        return None if value is None else self._database_of(name, value)
+        return None if value is None else self._database_of(name, value) | {"TEST": {"MIRROR": "default"}}
 
     def message_store_url(self, name: str) -> str:
         """Return the URL of the Message DB: ``orm://messages`` (the default) or a MongoDB."""
@@ -204,7 +209,7 @@ class Environment:
         """
         users_url = self._find(users_name)
         if users_url is not None and addresses.is_postgresql(users_url):
-            return self._database_of(users_name, users_url)
+            return addresses.message_database(self._database_of(users_name, users_url))
         return addresses.sqlite_database(sqlite_path)
 
     def _database_of(self, name: str, value: str) -> DatabaseSettings:

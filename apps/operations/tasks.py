@@ -1,4 +1,4 @@
-"""Celery's door: the sign of life of the workers."""
+"""Celery's door: the sign of life of the workers, and their metrics."""
 
 from typing import Any
 
@@ -6,6 +6,8 @@ from celery import shared_task
 from celery.signals import worker_ready
 from django.conf import settings
 
+from apps.observability import task_metrics  # noqa: F401 (importing it listens to Celery's signals)
+from apps.observability.exposition import serve_metrics
 from apps.operations.keys import WORKER_CANARY, WORKER_CANARY_TTL_SECONDS
 from apps.valkey.pools import sync_client
 
@@ -20,3 +22,9 @@ def canary() -> None:
 def send_first_canary(**_: Any) -> None:
     """Send one at the start of a worker, so that readiness does not wait for beat."""
     canary.delay()
+
+
+@worker_ready.connect
+def answer_scrapes(**_: Any) -> None:
+    """Serve the metrics of the worker and its children, where METRICS_PORT says so."""
+    serve_metrics(settings.METRICS_PORT)

@@ -1,13 +1,15 @@
-"""``/healthz`` and ``/readyz``, for load balancers and for whoever starts the site."""
+"""``/healthz`` and ``/readyz``, for load balancers and for whoever starts the site; ``/metrics`` for Prometheus."""
 
 from dataclasses import asdict
 from http import HTTPStatus
 
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
+from apps.observability.exposition import CONTENT_TYPE
 from apps.operations.health import monitor
+from apps.operations.site_metrics import may_scrape, scraper
 
 
 @require_safe
@@ -29,3 +31,12 @@ async def readyz(request: HttpRequest) -> JsonResponse:
     # Django would log each 503 as an error of its own; here it is an answer like any other.
     response._has_been_logged = True  # type: ignore[attr-defined]
     return response
+
+
+@require_safe
+@never_cache
+async def metrics(request: HttpRequest) -> HttpResponse:
+    """Show the metrics of the processes that run together here; to the outside there is no such page."""
+    if not may_scrape(request):
+        raise Http404
+    return HttpResponse(await scraper.scrape(), content_type=CONTENT_TYPE)

@@ -204,8 +204,19 @@ def test_messages_share_a_postgresql_users_database(
 ) -> None:
     monkeypatch.setenv("DATABASE_URL", "postgresql://chat:pw@host:5433/chat")
     settings = env.message_database("DATABASE_URL", tmp_path / "messages.sqlite3")
-    assert settings == env.database("DATABASE_URL", tmp_path / "users.sqlite3")
+    users = env.database("DATABASE_URL", tmp_path / "users.sqlite3")
+    assert all(settings[name] == users[name] for name in ("ENGINE", "HOST", "PORT", "NAME", "USER", "PASSWORD"))
     assert (settings["HOST"], settings["PORT"], settings["NAME"]) == ("host", 5433, "chat")
+    assert settings["OPTIONS"]["server_side_binding"], "its statements are prepared on the server"
+
+
+def test_a_postgresql_that_is_gone_is_given_up_soon_unless_the_url_says_otherwise(
+    env: Environment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", "postgresql://chat:pw@host/chat?connect_timeout=30&sslmode=require")
+    options = env.database("DATABASE_URL", tmp_path / "users.sqlite3")["OPTIONS"]
+    assert (options["connect_timeout"], options["sslmode"]) == (30, "require")
+    assert options["tcp_user_timeout"] == 15_000
 
 
 @pytest.mark.parametrize(

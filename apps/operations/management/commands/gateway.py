@@ -7,6 +7,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from apps.gateway.server import listen, run_gateway
+from apps.operations.caches import UnsuitableCache, check_caches
 from apps.operations.collector import calm_collector
 
 
@@ -23,8 +24,15 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         """Listen, then serve until SIGTERM or SIGINT."""
         try:
+            check_caches()
             listener = listen(options["host"], options["port"])
+        except UnsuitableCache as error:
+            raise CommandError(str(error)) from None
         except (OSError, OverflowError) as error:
             raise CommandError(f"cannot listen on {options['host']} port {options['port']}: {error}") from error
         calm_collector()
-        run_gateway(listener, settings.ASGI_APPLICATION.replace(".application", ":application"), settings.LOG_LEVEL)
+        run_gateway(
+            listener,
+            settings.ASGI_APPLICATION.replace(".application", ":application"),
+            settings.TRUSTED_PROXIES,
+        )

@@ -31,7 +31,11 @@ class Command(BaseCommand):
 
 def _to_text(status: LogStatus) -> str:
     lines = [f"generation {status.generation}, {status.dead_letters} dead letters"]
-    lines += [f"{group} is read by {reader}" for group, reader in sorted(status.readers.items())] or ["nobody reads"]
+    lines += [
+        f"{group} is read by {reader}: {_list_partitions(partitions)}"
+        for group, readers in sorted(status.readers.items())
+        for reader, partitions in sorted(readers.items())
+    ] or ["nobody reads"]
     lines += [_partition_line(partition) for partition in status.partitions]
     return "\n".join(lines)
 
@@ -42,3 +46,7 @@ def _partition_line(partition: PartitionStatus) -> str:
         for group, position in sorted(partition.committed.items())
     )
     return f"partition {partition.partition:>2}: {partition.first} to {partition.last}; {groups or 'not read yet'}"
+
+
+def _list_partitions(partitions: tuple[int, ...]) -> str:
+    return f"partitions {', '.join(map(str, partitions))}" if partitions else "no partitions, it stands by"

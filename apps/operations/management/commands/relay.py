@@ -4,7 +4,8 @@ import signal
 from types import FrameType
 from typing import Any
 
-from django.core.management.base import BaseCommand
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError
 
 from apps.connections.bus import BusSender
 from apps.delivery.deliver import deliver_changes
@@ -12,6 +13,9 @@ from apps.inbox.inbox import drop_epoch
 from apps.messagelog.generation import set_up_log
 from apps.messagelog.log import get_message_log
 from apps.messagestore.store import get_message_store
+from apps.observability.exposition import serve_metrics
+from apps.observability.process import name_process
+from apps.operations.caches import UnsuitableCache, check_caches
 from apps.operations.collector import calm_collector
 from apps.relay.delivery_lane import DeliveryLane
 from apps.relay.pipeline import RelayPipeline
@@ -25,6 +29,15 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Relay until SIGTERM or SIGINT."""
+        reader_id = new_reader_id()
+        name_process(reader_id)
+        try:
+            check_caches()
+            serve_metrics(settings.METRICS_PORT)
+        except UnsuitableCache as error:
+            raise CommandError(str(error)) from None
+        except OSError as error:
+            raise CommandError(f"cannot serve metrics on METRICS_PORT {settings.METRICS_PORT}: {error}") from None
         bus = BusSender()
         lane = DeliveryLane(
             deliver=lambda changes: deliver_changes(changes, bus),
@@ -34,7 +47,7 @@ class Command(BaseCommand):
             log=get_message_log(),
             pipeline=RelayPipeline(get_message_store()),
             lane=lane,
-            reader_id=new_reader_id(),
+            reader_id=reader_id,
             set_up_log=set_up_log,
         )
 

@@ -1,6 +1,7 @@
 """``manage.py up``: the whole site under one supervisor."""
 
 import argparse
+import os
 import resource
 import sys
 from typing import Any
@@ -9,6 +10,8 @@ from django.conf import settings
 from django.core.management import BaseCommand, CommandError, call_command
 from django.db import connections
 
+from apps.observability.process_slots import open_shared_folder
+from apps.operations.caches import UnsuitableCache, check_caches
 from apps.operations.console import Console
 from apps.operations.embedded_site import SiteDirector, SitePlan, list_parts
 from apps.operations.embedded_valkey import EmbeddedValkey, list_embedded_valkeys
@@ -17,7 +20,9 @@ from apps.operations.preflight import (
     check_databases_answer,
     check_port_is_free,
     hold_data_folder,
+    list_own_databases,
     prepare_valkey,
+    set_up_message_store,
 )
 from apps.operations.supervision import PartsSupervisor
 
@@ -59,7 +64,7 @@ class Command(BaseCommand):
         try:
             with hold_data_folder(settings.CHAT_DATA_DIR):
                 self._run(plan, console)
-        except CannotStart as error:
+        except (CannotStart, UnsuitableCache) as error:
             raise CommandError(str(error)) from None
 
     def _run(self, plan: SitePlan, console: Console) -> None:
@@ -79,10 +84,13 @@ class Command(BaseCommand):
         (settings.CHAT_DATA_DIR / "run").mkdir(mode=0o700, exist_ok=True)
         for server in servers:
             prepare_valkey(server)
+        check_caches()
+        _share_metrics()
         check_databases_answer()
         console.say("bringing the databases up to date")
-        for alias in connections:
+        for alias in list_own_databases():
             call_command("migrate", database=alias, interactive=False, verbosity=0)
+        set_up_message_store()
         # What follows forks; an open SQLite connection must not be carried into a child.
         connections.close_all()
         _raise_descriptor_limit()
@@ -93,3 +101,9 @@ def _raise_descriptor_limit() -> None:
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = DESCRIPTORS_WANTED if hard == resource.RLIM_INFINITY else min(hard, DESCRIPTORS_WANTED)
     resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
+def _share_metrics() -> None:
+    """The gateways' ``/metrics`` shows all parts, so none of them serves a port of its own."""
+    open_shared_folder(settings.CHAT_DATA_DIR / "run" / "metrics")
+    os.environ["METRICS_PORT"] = "0"
