@@ -5,6 +5,7 @@
 PYTHON ?=
 ARGS ?=
 PYTEST_ARGS ?=
+KILLS ?= 10
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -15,13 +16,13 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet install --requir
 # What only tests and checks need is installed with the first of them, and kept from then on.
 DEV_STAMP := $(VENV)/.stamp-dev
 RUN_STAMP := $(VENV)/.stamp-run
-NEEDS_DEV := $(filter test check bench lock format,$(MAKECMDGOALS))$(wildcard $(DEV_STAMP))
+NEEDS_DEV := $(filter test test-full rehearsal check bench lock format,$(MAKECMDGOALS))$(wildcard $(DEV_STAMP))
 DEPENDENCIES := $(if $(NEEDS_DEV),$(DEV_STAMP),$(RUN_STAMP))
 ASSETS := $(VENV)/.stamp-assets
 ASSET_SOURCES := $(shell find static/chat/js static/chat/css -type f 2>/dev/null) esbuild.config.js
 
 .DELETE_ON_ERROR:
-.PHONY: setup run test check format bench lock clean
+.PHONY: setup run test test-full rehearsal check format bench lock clean
 
 ## Install what running needs, and build the browser app.
 setup: $(DEPENDENCIES) $(ASSETS)
@@ -32,8 +33,18 @@ run: setup
 
 ## Run the whole default test suite on embedded servers.
 test: setup
-	$(BIN)/python -m pytest $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -m "not production" $(PYTEST_ARGS)
 	$(NPM) test --silent
+
+## Run what needs real Kafka, PostgreSQL, nginx, Valkey and a MongoDB-protocol server; they are fetched and started here.
+test-full: setup
+	$(BIN)/python -m tests.servers.maven
+	$(BIN)/python -m pytest -m production $(PYTEST_ARGS)
+	$(BIN)/python -m tests.faults.run --kills $(KILLS) --pairs 2
+
+## Start the whole production profile on this machine: three Kafka brokers, two of each process, nginx; Ctrl-C stops it.
+rehearsal: setup
+	@$(BIN)/python -m tests.rehearsal $(ARGS)
 
 ## Everything that can be said about the code without running it.
 check: setup
@@ -42,6 +53,8 @@ check: setup
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(NPM) run --silent check
+	$(BIN)/hadolint docker/Dockerfile
+	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec docker/compose.yml docker/compose.small.yml
 	@data=$$(mktemp -d) && trap 'rm -rf "$$data"' EXIT && export CHAT_DATA_DIR="$$data" && \
 	$(BIN)/python manage.py makemigrations --check --dry-run && \
 	$(BIN)/python manage.py check --fail-level WARNING
@@ -65,7 +78,7 @@ lock: $(DEPENDENCIES)
 
 ## Remove all that was installed or built. The data folder stays.
 clean:
-	rm -rf $(VENV) node_modules static/chat/dist staticfiles .mypy_cache .pytest_cache .ruff_cache .hypothesis \
+	rm -rf $(VENV) .servers node_modules static/chat/dist staticfiles .mypy_cache .pytest_cache .ruff_cache .hypothesis \
 		.import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 

@@ -21,7 +21,7 @@ FOREIGN_VARIABLES = (
     "ALLOWED_HOSTS CSRF_TRUSTED_ORIGINS CHAT_HOST CHAT_PORT DEBUG LOG_LEVEL RATE_LIMIT_PER_MINUTE LOG_RETENTION_HOURS "
     "CONNECTIONS_PER_MINUTE_PER_ADDRESS STEADY_MESSAGES_PER_SECOND DELIVERY_TIMEOUT_SECONDS DEVICE_STALE_DAYS "
     "LOG_PARTITIONS LOG_REPLICATION_FACTOR LOG_MIN_INSYNC_REPLICAS DATABASE_REPLICA_URL TRUSTED_PROXIES METRICS_PORT "
-    "LOG_FORMAT"
+    "LOG_FORMAT SECURE_COOKIES"
 )
 os.environ.update(dict.fromkeys(FOREIGN_VARIABLES.split(), ""))
 os.environ.update(
@@ -32,6 +32,7 @@ os.environ.update(
 # The whole suite on another database: TEST_DATABASE_URL=postgresql://… pytest tests/unit/accounts
 os.environ["DATABASE_URL"] = os.environ.get("TEST_DATABASE_URL", "")
 VALKEY_START_SECONDS = 10
+pytest_plugins = ["tests.servers.fixtures"]
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -112,10 +113,10 @@ def log_valkey(valkey_servers: dict[str, Path]) -> str:
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Fail a run under CI in which a browser test was skipped: there a missing browser is a fault, not a choice."""
+    """Fail a run under CI in which a test was skipped that needs a browser or a server: there they have to be."""
     if os.environ.get("CI") != "true":
         return
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")
-    skipped = [report.nodeid for report in reporter.getreports("skipped")] if reporter else []
-    if any(nodeid.startswith("tests/browser") for nodeid in skipped):
+    skipped = reporter.getreports("skipped") if reporter else []
+    if any("browser" in report.keywords or "production" in report.keywords for report in skipped):
         session.exitstatus = pytest.ExitCode.TESTS_FAILED

@@ -13,12 +13,23 @@ import orjson
 import uvloop
 
 from benchmarks.pipeline.load import IdleResult, Load, LoadResult, Target, measure_idle, run_load
+from benchmarks.pipeline.profiles import Profile, running_profile
 from benchmarks.pipeline.report import format_idle, format_loads
 from tests.client.options import Account
 from tests.client.processes import Processes
 from tests.client.server import Server, running_server
 
 T = TypeVar("T")
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Measured:
+    """What was measured on one profile."""
+
+    profile: Profile
+    loads: list[LoadResult]
+    idle: IdleResult | None
+
 
 SUITE = ({"window": 1}, {"window": 16}, {"rate": 1000.0}, {"rate": 20.0, "pairs": 5})
 SUITE_IDLE = 1000
@@ -35,6 +46,13 @@ def parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--size", type=int, default=100, help="characters of content, at least 10 (100)")
     parser.add_argument("--idle", type=int, default=0, help="measure so many idle connections too (0)")
     parser.add_argument("--workers", type=int, default=1, help="gateway processes of the server started here (1)")
+    parser.add_argument(
+        "--profile",
+        action="append",
+        type=Profile,
+        choices=list(Profile),
+        help="which real servers stand behind the site; may be given several times, for one table (embedded)",
+    )
     parser.add_argument("--suite", action="store_true", help="measure every row of docs/performance.md")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there too")
     given = parser.add_argument_group("a server that runs already")
@@ -44,6 +62,9 @@ def parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
     options = parser.parse_args(arguments)
     if options.port is not None and (options.users is None or options.pid is None):
         parser.error("--port needs --users and --pid")
+    if options.port is not None and options.profile:
+        parser.error("--profile says what to start, --port names what runs already")
+    options.profile = options.profile or [Profile.EMBEDDED]
     if options.size < 10:
         parser.error("--size must be at least 10: the content carries the message's number")
     return options
@@ -65,13 +86,19 @@ def plan_loads(options: argparse.Namespace) -> list[Load]:
 
 
 @contextlib.contextmanager
-def open_target(options: argparse.Namespace, users_needed: int) -> Iterator[tuple[Target, list[Account]]]:
+def open_target(
+    options: argparse.Namespace, profile: Profile, users_needed: int
+) -> Iterator[tuple[Target, list[Account]]]:
     """The server to measure and its accounts: the one that is given, or one of our own."""
     if options.port is not None:
         accounts = read_accounts(options.users)
         yield Target(host="127.0.0.1", port=options.port, processes=Processes(options.pid)), accounts
         return
-    with running_server(arguments=("--workers", str(options.workers)), LOG_LEVEL="WARNING") as server:
+    arguments = ("--workers", str(options.workers))
+    with (
+        running_profile(profile) as variables,
+        running_server(arguments=arguments, LOG_LEVEL="WARNING", **variables) as server,
+    ):
         yield describe_server(server), server.add_users(users_needed)
 
 
@@ -106,15 +133,14 @@ def run(work: Coroutine[Any, Any, T]) -> T:
     return uvloop.run(guarded())
 
 
-def main(arguments: Sequence[str]) -> int:
-    """Measure, print, and give the exit code: 1 when a message was not delivered or an error came."""
-    options = parse_arguments(arguments)
+def measure(options: argparse.Namespace, profile: Profile) -> Measured:
+    """Start what the profile needs and measure every load on it."""
     loads = plan_loads(options)
     idle = SUITE_IDLE if options.suite else options.idle
     users_needed = sum(2 * load.pairs for load in loads) + idle
     results: list[LoadResult] = []
     idle_result: IdleResult | None = None
-    with open_target(options, users_needed) as (target, accounts):
+    with open_target(options, profile, users_needed) as (target, accounts):
         if idle:  # first: memory is compared with a server that has done nothing yet
             idle_result = run(measure_idle(target, accounts[:idle]))
             print(format_idle(idle_result), flush=True)
@@ -122,10 +148,17 @@ def main(arguments: Sequence[str]) -> int:
         for load in loads:
             results.append(run(run_load(target, accounts[position : position + 2 * load.pairs], load)))
             position += 2 * load.pairs
-    print(format_loads(results))
+    return Measured(profile=profile, loads=results, idle=idle_result)
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Measure, print, and give the exit code: 1 when a message was not delivered or an error came."""
+    options = parse_arguments(arguments)
+    measured = [measure(options, profile) for profile in options.profile]
+    print(format_loads([(one.profile, result) for one in measured for result in one.loads]))
     if options.json is not None:
-        document = {"loads": results, "idle": idle_result}
-        options.json.write_bytes(orjson.dumps(document, option=orjson.OPT_INDENT_2))
+        options.json.write_bytes(orjson.dumps(measured, option=orjson.OPT_INDENT_2))
+    results = [result for one in measured for result in one.loads]
     return 0 if all(result.delivered == result.sent and not result.errors for result in results) else 1
 
 

@@ -96,12 +96,16 @@ class Pair:
         for text in texts:
             frame = orjson.loads(text)
             action = frame["action"]
-            if action == "message_received":
-                self._note(self._latencies.acknowledged, frame["message_id_by_client"] - self._first_client_id, now)
-            elif action == "message_delivered":
-                self._take_delivered(frame["message_id_by_client"] - self._first_client_id, now)
-            elif action == "error":
+            if action == "error":
                 self.errors.append(text)
+                continue
+            number = frame.get("message_id_by_client", -1) - self._first_client_id
+            if not 0 <= number < self.sent:
+                continue  # of an earlier run with the same accounts
+            if action == "message_received":
+                self._note(self._latencies.acknowledged, number, now)
+            elif action == "message_delivered":
+                self._take_delivered(number, now)
 
     def _take_delivered(self, number: int, now: float) -> None:
         if self._steps[number]:
@@ -120,7 +124,8 @@ class Pair:
             if frame["action"] != "incoming_message":
                 continue
             number = int(frame["content"][:8])
-            if not self._arrived[number]:
+            # Beyond our own: left in the inbox by an earlier run with the same accounts.
+            if number < self.sent and not self._arrived[number]:
                 self._arrived[number] = 1
                 self._note(self._latencies.arrived, number, now)
             confirmation = b'{"action":"message_delivered","message_id":"%b","timestamp":%d}'

@@ -13,7 +13,7 @@ import struct
 import time
 from collections.abc import Callable
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
 import orjson
 from websockets.asyncio.client import ClientConnection, connect
@@ -27,6 +27,27 @@ from tests.client.outgoing import Outgoing
 FINAL_CLOSE_CODES = frozenset({4401, 4403, 4409})
 LINGER_ZERO = struct.pack("ii", 1, 0)  # closing then sends RST instead of FIN
 LONGEST_WAIT = 3600.0
+
+
+class Line(Protocol):
+    """What the client needs of a connection: a WebSocket, or what stands for one."""
+
+    @property
+    def close_code(self) -> int | None:
+        """The code of its end, None while there was none."""
+
+    @property
+    def close_reason(self) -> str | None:
+        """What was said with the code."""
+
+    async def recv(self) -> str | bytes:
+        """The next frame. Raises ConnectionClosed."""
+
+    async def send(self, text: str, /) -> None:
+        """Write a frame. Raises ConnectionClosed."""
+
+    async def close(self) -> None:
+        """End it."""
 
 
 class ChatClient:
@@ -46,7 +67,7 @@ class ChatClient:
         self._client_ids = itertools.count(random.randrange(2**40))  # another run of the same device takes other ids
         self._wake = asyncio.Event()
         self._waiters: list[tuple[Callable[[], bool], asyncio.Future[None]]] = []
-        self._socket: ClientConnection | None = None
+        self._socket: Line | None = None
         self._runner: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
@@ -82,7 +103,7 @@ class ChatClient:
 
     def cut(self, *, reset: bool = True) -> None:
         """Drop the TCP connection without a closing handshake, by RST or (`reset` False) by FIN."""
-        if self._socket is None:
+        if not isinstance(self._socket, ClientConnection):
             return
         raw: socket.socket | None = self._socket.transport.get_extra_info("socket")
         if reset and raw is not None and raw.fileno() >= 0:
@@ -169,15 +190,7 @@ class ChatClient:
     async def _serve_one_connection(self) -> bool:
         """Connect, talk until the end, record the close. Returns whether there was a connection."""
         try:
-            opened = await connect(
-                self._url,
-                additional_headers={"Authorization": f"Token {self.account.token}"},
-                open_timeout=self._options.open_timeout,
-                close_timeout=1,
-                compression=None,
-                ping_interval=None,
-                max_queue=None,
-            )
+            opened = await self._open_connection()
         except (OSError, TimeoutError, InvalidHandshake, EOFError):
             return False
         self.connection += 1
@@ -194,7 +207,19 @@ class ChatClient:
             self._record_close(opened)
         return True
 
-    def _record_close(self, ended: ClientConnection) -> None:
+    async def _open_connection(self) -> Line:
+        return await connect(
+            self._url,
+            ssl=self._options.tls,
+            additional_headers={"Authorization": f"Token {self.account.token}"},
+            open_timeout=self._options.open_timeout,
+            close_timeout=1,
+            compression=None,
+            ping_interval=None,
+            max_queue=None,
+        )
+
+    def _record_close(self, ended: Line) -> None:
         close = Close(
             at=time.monotonic(),
             connection=self.connection,
@@ -218,7 +243,7 @@ class ChatClient:
 
     # --- Reading ------------------------------------------------------------------------------------------------
 
-    async def _read(self, opened: ClientConnection) -> None:
+    async def _read(self, opened: Line) -> None:
         with contextlib.suppress(ConnectionClosed):
             while True:
                 frame: Frame = orjson.loads(await opened.recv())
@@ -253,7 +278,7 @@ class ChatClient:
 
     # --- Writing ------------------------------------------------------------------------------------------------
 
-    async def _write(self, opened: ClientConnection) -> None:
+    async def _write(self, opened: Line) -> None:
         with contextlib.suppress(ConnectionClosed):
             while True:
                 await self._wait_for_work()

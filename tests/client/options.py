@@ -1,5 +1,6 @@
 """Who connects, and how the client behaves."""
 
+import ssl
 from dataclasses import dataclass
 
 
@@ -18,7 +19,8 @@ class ClientOptions:
     """All times in seconds.
 
     `reconnects` False leaves the client offline after its connection ends. `confirms` False stores messages without
-    telling the server. `heartbeat_every` None takes the interval that the server names.
+    telling the server. `heartbeat_every` None takes the interval that the server names. `tls` knows the certificate of
+    a `wss` address; None takes those that the machine trusts.
     """
 
     reconnects: bool = True
@@ -28,3 +30,4 @@ class ClientOptions:
     longest_retry: float = 1.0
     open_timeout: float = 5.0
     ack_timeout: float = 10.0
+    tls: ssl.SSLContext | None = None

@@ -1,4 +1,4 @@
-"""A TCP proxy between a client and the server that can cut, stall and delay what passes."""
+"""A TCP proxy between a client and the server that can cut, stall and delay what passes, and refuse WebSockets."""
 
 import asyncio
 import contextlib
@@ -7,6 +7,7 @@ import struct
 from collections.abc import AsyncIterator
 
 CHUNK = 65_536
+REFUSAL = b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 
 
 class Proxy:
@@ -15,6 +16,7 @@ class Proxy:
     def __init__(self, target_port: int) -> None:
         self.port = 0
         self.delay = 0.0  # seconds that each chunk waits, each way
+        self.refuses_websockets = False  # answers 403 to a new connection that asks for an upgrade
         self._target_port = target_port
         self._flows = asyncio.Event()
         self._flows.set()
@@ -52,6 +54,12 @@ class Proxy:
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._sockets.add(writer)
+        head = await self._read_head(reader) if self.refuses_websockets else b""
+        if b"\r\nupgrade: websocket" in head.lower():
+            writer.write(REFUSAL)
+            writer.close()
+            self._sockets.discard(writer)
+            return
         try:
             far_reader, far_writer = await asyncio.open_connection("127.0.0.1", self._target_port)
         except OSError:
@@ -59,6 +67,7 @@ class Proxy:
             self._sockets.discard(writer)
             return
         self._sockets.add(far_writer)
+        far_writer.write(head)
         ways = [
             asyncio.create_task(self._forward(reader, far_writer)),
             asyncio.create_task(self._forward(far_reader, writer)),
@@ -71,6 +80,16 @@ class Proxy:
             with contextlib.suppress(OSError):
                 await end.wait_closed()
             self._sockets.discard(end)
+
+    @staticmethod
+    async def _read_head(reader: asyncio.StreamReader) -> bytes:
+        """The first request's head, or what came of it before the end. Browsers upgrade no used connection."""
+        try:
+            return await reader.readuntil(b"\r\n\r\n")
+        except asyncio.IncompleteReadError as error:
+            return error.partial
+        except OSError:
+            return b""
 
     async def _forward(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(OSError):

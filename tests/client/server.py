@@ -1,7 +1,6 @@
 """A whole chat server for a test: every process of the embedded profile under `manage.py up`, in its own folder."""
 
 import contextlib
-import os
 import shutil
 import signal
 import socket
@@ -12,35 +11,24 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
-import orjson
 import redis
 
-from tests.client.options import Account
 from tests.client.processes import Processes, send_signal, wait_until
+from tests.client.site import PROJECT, Site, build_environment
 
-# Set to nothing means "not set", and keeps a developer's .env out of the server.
-SHIELDED_VARIABLES = (
-    "ALLOWED_HOSTS CELERY_BROKER_URL CHANNEL_LAYER_URL CHAT_HOST CSRF_TRUSTED_ORIGINS DATABASE_URL DEBUG "
-    "DELIVERY_TIMEOUT_SECONDS DEVICE_STALE_DAYS EVENT_LOG_URL INBOX_REDIS_URL LOG_LEVEL LOG_RETENTION_HOURS "
-    "MESSAGE_STORE_URL REDIS_URL SECRET_KEY STEADY_MESSAGES_PER_SECOND DATABASE_REPLICA_URL LOG_FORMAT LOG_PARTITIONS "
-    "LOG_REPLICATION_FACTOR LOG_MIN_INSYNC_REPLICAS METRICS_PORT TRUSTED_PROXIES"
-)
-PROJECT = Path(__file__).resolve().parents[2]
 START_TIMEOUT = 60.0
 STOP_TIMEOUT = 40.0
 
 
-class Server:
-    """A started server: its addresses, its data folder and its processes."""
+class Server(Site):
+    """A started server: a site with its data folder and its processes."""
 
     def __init__(
         self, process: subprocess.Popen[bytes], port: int, environment: dict[str, str], data_dir: Path
     ) -> None:
-        self.base_url = f"http://127.0.0.1:{port}"
-        self.url = f"ws://127.0.0.1:{port}/ws/chat/"
+        super().__init__(f"http://127.0.0.1:{port}", environment)
         self.port = port
         self.data_dir = data_dir
-        self.environment = environment
         self.processes = Processes(process.pid)
         self._process = process
 
@@ -53,32 +41,6 @@ class Server:
     def output(self) -> str:
         """Everything the server has printed so far."""
         return (self.data_dir / "up.log").read_text(errors="replace")
-
-    def manage(self, *arguments: str) -> str:
-        """Run a management command beside the server and give what it printed.
-
-        Raises RuntimeError with its error output when it fails.
-        """
-        done = subprocess.run(
-            [sys.executable, "manage.py", *arguments],
-            cwd=PROJECT,
-            env=self.environment,
-            capture_output=True,
-            text=True,
-            timeout=120,
-        )
-        if done.returncode != 0:
-            raise RuntimeError(f"manage.py {' '.join(arguments)} exited with {done.returncode}: {done.stderr}")
-        return done.stdout
-
-    def add_users(self, count: int) -> list[Account]:
-        """Create `count` users with one token device each."""
-        with tempfile.NamedTemporaryFile(suffix=".jsonl") as file:
-            self.manage("addusers", "--count", str(count), "--out", file.name)
-            lines = Path(file.name).read_bytes().splitlines()
-        rows = [orjson.loads(line) for line in lines]
-        names = ("user_id", "device_id", "token", "username")
-        return [Account(**{name: row[name] for name in names}) for row in rows]
 
     def is_ready(self) -> bool:
         """Whether `/readyz` answers 200."""
@@ -113,11 +75,10 @@ class Server:
             streams = [key for key in client.scan_iter(count=1000) if client.type(key) == "stream"]
             return sum(client.xinfo_stream(key)["entries-added"] for key in streams)
 
-    def waiting_entries(self) -> dict[str, int]:
-        """The inboxes that are not empty: key and number of entries."""
-        with self.valkey("cache") as client:
-            keys = [key for key in client.scan_iter("inbox:*", count=1000) if client.type(key) == "zset"]
-            return {key: client.zcard(key) for key in keys}
+    def cache(self) -> contextlib.AbstractContextManager[redis.Redis]:
+        """A client of the Valkey of inboxes and registry, the embedded one unless it was given another."""
+        url = self.environment["REDIS_URL"]
+        return redis.Redis.from_url(url, decode_responses=True) if url else self.valkey("cache")
 
     def stop(self) -> int:
         """End the server as Ctrl-C does and give its exit code; kills what is left after 40 s."""
@@ -132,12 +93,17 @@ class Server:
 
 
 @contextlib.contextmanager
-def running_server(*, arguments: tuple[str, ...] = (), **variables: str | int) -> Iterator[Server]:
+def running_server(
+    *, arguments: tuple[str, ...] = (), backup: Path | None = None, **variables: str | int
+) -> Iterator[Server]:
     """Start a server on a free port in a temporary data folder, and stop it in the end.
 
-    `variables` are environment variables of the server. The folder is kept, and named, when the block fails.
+    `variables` are environment variables of the server; `backup` is a folder whose content it starts with. The folder
+    is kept, and named, when the block fails.
     """
     data_dir = Path(tempfile.mkdtemp(prefix="chat-", dir="/tmp"))  # short: unix sockets lie in it
+    if backup is not None:
+        shutil.copytree(backup, data_dir, dirs_exist_ok=True)
     port = find_free_port()
     environment = build_environment(data_dir, port, variables)
     with (data_dir / "up.log").open("wb") as log:
@@ -159,15 +125,6 @@ def running_server(*, arguments: tuple[str, ...] = (), **variables: str | int) -
     finally:
         server.stop()
     shutil.rmtree(data_dir)
-
-
-def build_environment(data_dir: Path, port: int, variables: dict[str, str | int]) -> dict[str, str]:
-    """The environment of the server's processes: nothing of this one's settings, limits off unless given."""
-    shielded: dict[str, str | int] = dict.fromkeys(SHIELDED_VARIABLES.split(), "")
-    inherited = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "TMPDIR") if name in os.environ}
-    limits: dict[str, str | int] = {"RATE_LIMIT_PER_MINUTE": 0, "CONNECTIONS_PER_MINUTE_PER_ADDRESS": 0}
-    chosen = {name: str(value) for name, value in (shielded | limits | variables).items()}
-    return inherited | {"CHAT_DATA_DIR": str(data_dir), "CHAT_PORT": str(port), "PYTHONUNBUFFERED": "1"} | chosen
 
 
 def find_free_port() -> int:

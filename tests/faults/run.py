@@ -10,10 +10,13 @@ import random
 import sqlite3
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.client.processes import Role
 from tests.client.server import Server, running_server
+from tests.client.site import Site
 from tests.faults.checker import Report, check
 from tests.faults.nemesis import KILLED_ROLES, Kill, Nemesis, summarize
 from tests.faults.workload import in_background, running_workload
@@ -36,8 +39,10 @@ class Outcome:
         return f"{head}\n{summarize(self.kills)}\n{self.report.text()}"
 
 
-async def run_faults(server: Server, *, pairs: int, kills_of_each: int, seed: int) -> Outcome:
-    """Let `pairs` pairs talk through `kills_of_each` kills of every role, then judge."""
+async def run_faults(
+    server: Server, *, pairs: int, kills_of_each: int, seed: int, roles: Sequence[Role] = KILLED_ROLES
+) -> Outcome:
+    """Let `pairs` pairs talk through `kills_of_each` kills of every one of `roles`, then judge."""
     rng = random.Random(seed)
     started = time.monotonic()
     accounts = await asyncio.to_thread(server.add_users, 2 * pairs)
@@ -45,18 +50,18 @@ async def run_faults(server: Server, *, pairs: int, kills_of_each: int, seed: in
         nemesis = Nemesis(server.processes, workload, rng)
         jobs = (asyncio.create_task(workload.trickle()), asyncio.create_task(workload.cut_sockets()))
         async with in_background(*jobs):
-            await nemesis.rage(kills_of_each)
+            await nemesis.rage(kills_of_each, roles)
         await workload.settle(SETTLE_PATIENCE)
         waiting = await asyncio.to_thread(find_leftovers, server, {account.user_id for account in accounts})
         report = check(workload.histories, waiting)
     return Outcome(report=report, kills=tuple(nemesis.kills), cuts=workload.cuts, seconds=time.monotonic() - started)
 
 
-def find_leftovers(server: Server, user_ids: set[str], patience: float = 10.0) -> dict[str, int]:
+def find_leftovers(site: Site, user_ids: set[str], patience: float = 10.0) -> dict[str, int]:
     """The inboxes of these users that are still not empty after `patience` seconds."""
     deadline = time.monotonic() + patience
     while True:
-        entries = server.waiting_entries()
+        entries = site.waiting_entries()
         waiting = {key: count for key, count in entries.items() if any(user_id in key for user_id in user_ids)}
         if not waiting or time.monotonic() > deadline:
             return waiting

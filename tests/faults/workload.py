@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Sequence
 
 from tests.client.chat_client import ChatClient
 from tests.client.history import History, SentMessage
-from tests.client.options import Account
+from tests.client.options import Account, ClientOptions
 
 TRICKLE_SECONDS = 0.05
 CUT_SECONDS = (0.2, 2.0)
@@ -79,10 +79,12 @@ class Workload:
 
 
 @contextlib.asynccontextmanager
-async def running_workload(url: str, accounts: Sequence[Account], rng: random.Random) -> AsyncIterator[Workload]:
+async def running_workload(
+    url: str, accounts: Sequence[Account], rng: random.Random, options: ClientOptions | None = None
+) -> AsyncIterator[Workload]:
     """Bring one client per account online, in pairs; they go offline in the end."""
     async with contextlib.AsyncExitStack() as stack:
-        clients = [await stack.enter_async_context(ChatClient(url, account)) for account in accounts]
+        clients = [await stack.enter_async_context(ChatClient(url, account, options)) for account in accounts]
         yield Workload(clients, rng)
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from apps.protocol.records import MessageSubmitted, Record, encode_record
+from apps.valkey.sync_keyspace import SyncKeyspace, sync_keyspace
 
 
 @dataclass
@@ -28,6 +29,16 @@ class RememberingBus:
         found = [json.loads(push.frame) for push in self.pushes if push.device_id == device_id and push.frame]
         self.pushes = [push for push in self.pushes if push.device_id != device_id]
         return found
+
+
+@pytest.fixture(params=["server", pytest.param("cluster", marks=pytest.mark.production)])
+def inbox_valkey(request: pytest.FixtureRequest, cache_valkey: str, settings: Any) -> SyncKeyspace:
+    """Where inboxes, registry and admission are: an empty server, and an empty cluster of three."""
+    if request.param == "cluster":
+        cluster = request.getfixturevalue("valkey_cluster")
+        cluster.flush()
+        settings.INBOX_REDIS_URL = cluster.url
+    return sync_keyspace(settings.INBOX_REDIS_URL)
 
 
 @pytest.fixture
@@ -68,10 +79,9 @@ class World:
         from django.conf import settings
 
         from apps.delivery.rebuild import rebuild_inbox
-        from apps.valkey.pools import sync_client
 
         rebuild_inbox(user_id, device_id)
-        sync_client(settings.INBOX_REDIS_URL).hset(f"connections:{{{user_id}}}", device_id, "gw-1 5 1")
+        sync_keyspace(settings.INBOX_REDIS_URL).execute("HSET", f"connections:{{{user_id}}}", device_id, "gw-1 5 1")
 
     def message(self, number: int = 1, **changes: Any) -> MessageSubmitted:
         fields: dict[str, Any] = {
