@@ -21,7 +21,7 @@ logger = logging.getLogger(__name__)
 # Channel-layer events, each with its fields.
 PUSH = "push"  # frames: [text], to: [[device, epoch, counter, index of its frame]]
 PAGE = "page"  # pages: [[device, connection, generation, epoch, after, upto, last, frames]]
-HANDOFF = "handoff"  # device, connection: the newer connection's id
+HANDOFF = "handoff"  # device, connection: the newer connection's id, client: whose it is, where its polls tell, else 0
 EPHEMERAL = "ephemeral"  # to: [device], frame: one that no inbox keeps (typing)
 
 
@@ -126,9 +126,9 @@ def _push_event(batch: Sequence[Push]) -> dict[str, Any]:
     return {"type": PUSH, "frames": list(frames), "to": to}
 
 
-async def send_handoff(server_id: str, device_id: str, connection_id: int) -> None:
+async def send_handoff(server_id: str, device_id: str, connection_id: int, client: int) -> None:
     """Tell a gateway that a newer connection of this device has come. Only the fast way: a heartbeat finds it too."""
-    await _send_all({server_id: {"type": HANDOFF, "device": device_id, "connection": connection_id}})
+    await _send_all({server_id: {"type": HANDOFF, "device": device_id, "connection": connection_id, "client": client}})
 
 
 async def send_ephemeral(server_id: str, device_ids: Sequence[str], frame: str) -> None:

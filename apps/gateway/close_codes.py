@@ -17,6 +17,7 @@ class CloseReason(Enum):
     SILENT = (4408, "no heartbeat")
     NO_ANSWER = (4408, "no frame since a message was pushed")
     REPLACED = (4409, "replaced by a newer connection of this device")
+    MOVED = (4409, "this client goes on at another gateway")
     TOO_MANY_CONNECTIONS = (4429, "too many connections")
 
     @property

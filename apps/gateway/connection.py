@@ -49,6 +49,7 @@ class Connection:
         "_suspect",
         "_timer",
         "_wants_page",
+        "client",
         "connected_at_ms",
         "connection_id",
         "credential_hash",
@@ -64,6 +65,7 @@ class Connection:
         self.device_id = identity.device_id
         self.credential_hash = identity.credential_hash
         self.connection_id = 0
+        self.client = 0
         self.connected_at_ms = int(time.time() * 1000)
         self.cursor = InboxCursor()
         self.outgoing = outgoing
@@ -87,6 +89,10 @@ class Connection:
     def close(self, reason: CloseReason) -> None:
         """Close after what is queued."""
         self.outgoing.close(reason)
+
+    def hand_over(self, client: int) -> None:
+        """A newer connection of the device has come to another gateway; ``client`` is whose it is, 0 if unknown."""
+        self.close(CloseReason.REPLACED)
 
     def _write(self, frames: list[str]) -> None:
         for frame in frames:

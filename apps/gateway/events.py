@@ -60,7 +60,7 @@ class GatewayEvents:
                 connection = self._process.find(event["device"])
                 # A newcomer is found here before it is registered: this is not about it.
                 if connection is not None and 0 < connection.connection_id < event["connection"]:
-                    connection.close(CloseReason.REPLACED)
+                    connection.hand_over(event.get("client", 0))
             case bus.EPHEMERAL:
                 for device_id in event["to"]:
                     if (connection := self._process.find(device_id)) is not None and connection.connection_id:

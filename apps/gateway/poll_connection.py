@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 
-from apps.gateway.connection import Connection
+from apps.gateway.close_codes import CloseReason
+from apps.gateway.connection import SECOND_LOOK_SECONDS, Connection
 from apps.gateway.handlers import handle_frame
 from apps.gateway.pace import Pace
 from apps.gateway.poll_answers import PollAnswers
@@ -17,7 +18,7 @@ from apps.protocol.polls import PollMark, decode_mark
 
 if TYPE_CHECKING:
     from apps.accounts.credentials import DeviceIdentity
-    from apps.connections.registry import Registration
+    from apps.connections.registry import Registration, Standing
     from apps.gateway.process import GatewayProcess
 
 OPENING_SECONDS = 3.0
@@ -32,7 +33,7 @@ OPENING_FRAMES = 2
 class PollConnection(Connection):
     """A device's connection to this process by polls. It lives on between them, for 75 s."""
 
-    __slots__ = ("_answered", "_moved", "_pace", "_unconfirmed", "answers", "client", "is_busy", "is_plain")
+    __slots__ = ("_answered", "_moved", "_overtaken", "_pace", "_unconfirmed", "answers", "is_busy", "is_plain")
 
     answers: PollAnswers
 
@@ -40,26 +41,27 @@ class PollConnection(Connection):
         self,
         process: "GatewayProcess",
         identity: "DeviceIdentity",
+        last_poll: str | None,
         on_closed: Callable[["PollConnection"], None],
     ) -> None:
         self.answers = PollAnswers(lambda: on_closed(self))
         super().__init__(process, identity, self.answers)
-        # Its client says nothing of answers that came; where it does, ``client`` tells it from others of the device.
-        self.is_plain = True
-        self.client = 0
+        # A plain client says nothing of answers that came; of others ``client`` tells one from another.
+        self.is_plain = last_poll is None
+        self.client = decode_mark(last_poll).client if last_poll else 0
         self.is_busy = False
         self._answered = PollMark(client=0, connection_id=0, number=0, position=0, epoch="")
         self._moved = False
+        self._overtaken = False
         # Of messages that an answer carried, when the first one did; the oldest first.
         self._unconfirmed: dict[str, float] = {}
         self._pace = Pace(time.monotonic())
 
     # -- opening --------------------------------------------------------------------------------------------------
 
-    def open(self, registration: "Registration", last_poll: str | None, received: PollMark | None) -> None:
+    def open(self, registration: "Registration", received: PollMark | None) -> None:
         """Begin after ``connected`` was queued; after ``received``, where its client has had all up to there."""
-        self.is_plain = last_poll is None
-        self.client = decode_mark(last_poll).client if last_poll else self.connection_id
+        self.client = self.client or self.connection_id
         self._moved = registration.previous_server_id not in ("", self._process.server_id)
         asyncio.get_running_loop().call_later(OPENING_SECONDS, self._end_opening)
         if received is None or not registration.epoch or received.epoch != registration.epoch:
@@ -178,6 +180,20 @@ class PollConnection(Connection):
         """Counted from the answer that carries the message."""
 
     # -- what polls do otherwise ----------------------------------------------------------------------------------
+
+    def hand_over(self, client: int) -> None:
+        """A newer connection has come to another gateway. Where its client is ours, a poll of it overtook this one:
+        that replaces nobody.
+        """
+        self.close(CloseReason.MOVED if client and client == self.client else CloseReason.REPLACED)
+
+    def look(self, standing: "Standing") -> None:
+        """What a heartbeat saw. Only the handoff tells whose the newer connection is: it is given time to come."""
+        if not standing.replaced or self._overtaken:
+            super().look(standing)
+            return
+        self._overtaken = True
+        asyncio.get_running_loop().call_later(SECOND_LOOK_SECONDS, self._process.heartbeats.look_again, self)
 
     def note_heartbeat(self) -> None:
         """Nothing: its polls are its heartbeats, and say better what has arrived."""

@@ -155,7 +155,7 @@ async def _poll(connection: PollConnection, request: PollRequest, client: _Clien
         return _Answer(status=200, body=encode_poll_answer([], connection.last_mark))
     frames, mark = connection.answer()
     reason = connection.answers.close_reason
-    if reason is not None:
+    if reason is not None and reason is not CloseReason.MOVED:
         return _close_answer(reason, frames)
     return _Answer(status=200, body=encode_poll_answer(frames, mark), connection=connection)
 

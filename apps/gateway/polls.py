@@ -87,7 +87,7 @@ class PollConnections:
         self, identity: "DeviceIdentity", last_poll: str | None, received: PollMark | None
     ) -> PollConnection:
         process = self._process
-        connection = PollConnection(process, identity, self._end)
+        connection = PollConnection(process, identity, last_poll, self._end)
         try:
             registration = await process.open(connection)
         except BaseException:
@@ -101,7 +101,7 @@ class PollConnections:
                 now_ms=int(time.time() * 1000),
             )
         )
-        connection.open(registration, last_poll, received)
+        connection.open(registration, received)
         if not connection.outgoing.closing:
             self._by_credential[identity.credential_hash] = connection
         return connection

@@ -166,7 +166,7 @@ class GatewayProcess:
         connection.connection_id = registration.connection_id
         self._settle_rivals(connection, older)
         if registration.previous_server_id not in ("", self.server_id):
-            await self._tell_older(registration, connection.device_id)
+            await self._tell_older(registration, connection)
         self.silence.heartbeat(connection)
         self.sightings.note(connection.device_id)
         self._events.check_newcomer(connection)
@@ -188,9 +188,10 @@ class GatewayProcess:
             loser.close(CloseReason.REPLACED)
 
     @staticmethod
-    async def _tell_older(registration: registry.Registration, device_id: str) -> None:
+    async def _tell_older(registration: registry.Registration, connection: Connection) -> None:
+        device_id, connection_id = connection.device_id, connection.connection_id
         try:
-            await bus.send_handoff(registration.previous_server_id, device_id, registration.connection_id)
+            await bus.send_handoff(registration.previous_server_id, device_id, connection_id, connection.client)
         except (ValkeyError, OSError) as error:
             logger.warning("handoff of %s not sent, its heartbeat will find out: %s", device_id, error)
 

@@ -9,10 +9,9 @@ from urllib.parse import parse_qsl, unquote
 DEFAULT_PORT = 9092
 DEFAULT_PREFIX = "chatsite"
 PREFIX = re.compile(r"[A-Za-z0-9._-]{1,200}")
-PRODUCERS = ("python", "confluent")
 PROTOCOLS = ("PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL")
 SASL_MECHANISMS = ("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512")
-OPTIONS = ("client", "security_protocol", "sasl_mechanism", "ssl_cafile")
+OPTIONS = ("security_protocol", "sasl_mechanism", "ssl_cafile")
 FORM = "kafka://[user:password@]host:9092[,host:9092][/prefix][?option=value&…]"
 
 
@@ -22,7 +21,6 @@ class KafkaAddress:
 
     brokers: str
     prefix: str
-    producer: str
     security: Mapping[str, str]
     """Options in kafka-python's names: security_protocol, sasl_mechanism, sasl_plain_username …"""
 
@@ -50,7 +48,6 @@ def parse_kafka_url(url: str) -> KafkaAddress:
     return KafkaAddress(
         brokers=",".join(_with_port(broker) for broker in brokers.split(",")),
         prefix=prefix or DEFAULT_PREFIX,
-        producer=_choice(options, "client", PRODUCERS),
         security=_security(options, unquote(user), unquote(password)),
     )
 

@@ -76,6 +76,7 @@ RELAY_BATCH = _size("chatsite_relay_batch_records", "Records of the log that the
 STORE_SECONDS = _latency("chatsite_store_seconds", "Until a batch was in the Message DB.")
 DELIVER_SECONDS = _latency("chatsite_deliver_seconds", "Until a batch was in the inboxes and pushed.")
 DEAD_LETTERS = _counter("chatsite_dead_letters", "Records set apart because they cannot be processed.")
+LOG_GAPS = _counter("chatsite_log_gaps", "Times that records of the log were gone before they were read.")
 PAUSES = _counters("chatsite_dependency_pauses", "Times a batch had to wait for a part.", "dependency", DEPENDENCIES)
 
 # --- Delivery --------------------------------------------------------------------------------------------------------

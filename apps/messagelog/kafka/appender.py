@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from apps.messagelog.base import Entry, LogUnavailable, partition_of, sequence_of
-from apps.messagelog.kafka.producer import RecordProducer
+from apps.messagelog.kafka.producer import KafkaBatchProducer
 
 logger = logging.getLogger(__name__)
 
@@ -19,7 +19,7 @@ LONGEST_PAUSE_SECONDS = 1.0
 class OpenLog:
     """A producer for the log's topic, which is fixed for the producer's life."""
 
-    producer: RecordProducer
+    producer: KafkaBatchProducer
     generation: int
     partitions: int
 

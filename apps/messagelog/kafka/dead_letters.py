@@ -10,6 +10,7 @@ from kafka.errors import KafkaError
 
 from apps.messagelog.base import DeadLetter, LogRecord, LogUnavailable
 from apps.messagelog.kafka.admin import Admin
+from apps.messagelog.kafka.clients import open_client
 from apps.messagelog.kafka_address import KafkaAddress
 
 TIMEOUT_MS = 5_000
@@ -91,7 +92,8 @@ class DeadLetters:
         return [_to_dead_letter(record) for record in reversed(found)]
 
     def _read(self, start: int, end: int) -> list[Any]:
-        consumer = KafkaConsumer(
+        consumer = open_client(
+            KafkaConsumer,
             **self._address.client_options,
             group_id=None,
             enable_auto_commit=False,

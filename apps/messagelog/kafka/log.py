@@ -21,7 +21,7 @@ from apps.messagelog.kafka.admin import Admin
 from apps.messagelog.kafka.appender import KafkaAppender, OpenLog
 from apps.messagelog.kafka.dead_letters import DeadLetters
 from apps.messagelog.kafka.group import ReaderGroup, list_members
-from apps.messagelog.kafka.producer import PythonProducer, RecordProducer
+from apps.messagelog.kafka.producer import KafkaBatchProducer
 from apps.messagelog.kafka.reader import KafkaReader
 from apps.messagelog.kafka.topics import LogTopic, TopicPlan, Topics
 from apps.messagelog.kafka.trimmer import Trimmer
@@ -45,8 +45,6 @@ class KafkaMessageLog:
         self._topics = Topics(self._address, self._admin)
         self._dead_letters = DeadLetters(self._address, self._topics.dead_letters, self._admin)
         self._remembered: tuple[float, LogTopic] | None = None
-        self.gaps = 0
-        """Times that readers of this process found records gone before they were read."""
 
     def appender(self) -> KafkaAppender:
         """See MessageLog."""
@@ -58,19 +56,16 @@ class KafkaMessageLog:
         # Other groups may be ahead of the relay: only its own readers trim.
         trims = group == TRIMMING_GROUP
         make_trimmer = partial(Trimmer, self._admin, settings.LOG_RETENTION_HOURS * 3_600_000) if trims else None
-        return KafkaReader(members, self._topics.find_log, self._count_gap, make_trimmer)
+        return KafkaReader(members, self._topics.find_log, make_trimmer)
 
     def close(self) -> None:
         """Let go of the connections of this object itself, not of its readers and appenders."""
         self._admin.close()
         self._dead_letters.close()
 
-    def _count_gap(self) -> None:
-        self.gaps += 1
-
     def _open(self) -> OpenLog:
         topic = self._find_topic()
-        producer = self._make_producer(topic.name)
+        producer = KafkaBatchProducer(self._address, topic.name)
         partitions = producer.count_partitions()
         if partitions != self._plan.partitions:
             producer.close()
@@ -78,14 +73,6 @@ class KafkaMessageLog:
                 f"{topic.name} has {partitions} partitions, LOG_PARTITIONS says {self._plan.partitions}"
             )
         return OpenLog(producer=producer, generation=topic.generation, partitions=partitions)
-
-    def _make_producer(self, topic: str) -> RecordProducer:
-        if self._address.producer == "confluent":
-            # Optional: only who asks for it has to have it.
-            from apps.messagelog.kafka.confluent_producer import ConfluentProducer
-
-            return ConfluentProducer(self._address, topic)
-        return PythonProducer(self._address, topic)
 
     def _find_topic(self) -> LogTopic:
         topic = self._topics.find_log()

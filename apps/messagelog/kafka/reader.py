@@ -6,13 +6,14 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from kafka import KafkaConsumer, OffsetAndMetadata, TopicPartition
-from kafka.coordinator.assignors.cooperative_sticky import CooperativeStickyAssignor
+from kafka import OffsetAndMetadata, TopicPartition
 from kafka.errors import KafkaError, RebalanceInProgressError
 
-from apps.messagelog.base import LogNotSetUp, LogRecord, LogUnavailable, sequence_of
+from apps.messagelog.base import LogNotSetUp, LogRecord, LogUnavailable
+from apps.messagelog.kafka.consumer import LONGEST_WAIT_MS, REQUEST_TIMEOUT_MS, join_group, poll_through
 from apps.messagelog.kafka.group import ReaderGroup
-from apps.messagelog.kafka.progress import Gap, Progress
+from apps.messagelog.kafka.intake import Intake
+from apps.messagelog.kafka.progress import Progress
 from apps.messagelog.kafka.rebalance import HandOver
 from apps.messagelog.kafka.topics import LogTopic
 from apps.messagelog.kafka.trimmer import ListCommitted, Trimmer
@@ -26,23 +27,11 @@ logger = logging.getLogger(__name__)
 COMMIT_MS = 100
 """Positions are written at most so often under load: a takeover repeats no more than this, with no effect."""
 
-LONGEST_WAIT_MS = 500
-REQUEST_TIMEOUT_MS = 5_000
-SESSION_TIMEOUT_MS = 6_000
-"""A reader that is silent for so long loses its partitions. Brokers take no less by default."""
-
-HEARTBEAT_MS = 300
-"""Members learn of a rebalance by their heartbeats: it takes about so long."""
-
-MAX_POLL_INTERVAL_MS = 30_000
-"""A reader that does not poll for so long is given up; also how long a rebalance waits for one that is busy."""
-
 LAST_POSITIONS_SECONDS = 2.0
 """For a rebalance to end in which a reader that leaves has been caught: nothing can be written before."""
 
-REBALANCE_LOOK_MS = 100
-PARTITION_FETCH_BYTES = 256 * 1024
-"""So that partitions with much to read leave room in every poll for the others."""
+STRAGGLERS = 1_000
+LOOK_TIMEOUT_MS = 1_000
 
 
 class KafkaReader:
@@ -52,16 +41,15 @@ class KafkaReader:
         self,
         group: ReaderGroup,
         find_log: Callable[[], LogTopic | None],
-        on_gap: Callable[[], object],
         make_trimmer: Callable[[ListCommitted], Trimmer] | None,
     ) -> None:
         self._group = group
         self._find_log = find_log
-        self._on_gap = on_gap
         self._trimmer = make_trimmer(self._list_committed) if make_trimmer else None
         self._progress = Progress()
+        self._intake = Intake(group, self._progress)
         self._hand_over = HandOver(self._progress, self._write)
-        self._watchdog = Watchdog(self._list_unread, lambda: group.has_spare_partitions(self._topic))
+        self._watchdog = Watchdog(self._list_unread, self._has_spare_partitions)
         self._consumer: Any = None
         self._topic: Any = None
         self._unread: list[LogRecord] = []
@@ -77,7 +65,7 @@ class KafkaReader:
                 records, self._unread = self._unread, []
                 return [record for record in records if not self._progress.is_new(record.partition)]
             self._write_positions()
-            records = self._take(consumer.poll(min(wait_ms, LONGEST_WAIT_MS), max_records=limit))
+            records = self._intake.take(self._topic.generation, poll_through(consumer, wait_ms, limit))
             self._look_for_faults(drained=len(records) < limit)
             return records
 
@@ -94,7 +82,8 @@ class KafkaReader:
                 self._write_positions()
                 left_ms = max(0.0, (deadline - time.monotonic()) * 1000)
                 # None should come; one that does is not lost.
-                self._unread += self._take(self._consumer.poll(min(left_ms, LONGEST_WAIT_MS)))
+                found = poll_through(self._consumer, left_ms, STRAGGLERS)
+                self._unread += self._intake.take(self._topic.generation, found)
                 if left_ms <= LONGEST_WAIT_MS:
                     return
         time.sleep(max(0.0, deadline - time.monotonic()))
@@ -122,7 +111,7 @@ class KafkaReader:
             except RebalanceInProgressError:
                 if time.monotonic() > give_up_at:
                     raise
-                self._consumer.poll(REBALANCE_LOOK_MS)
+                poll_through(self._consumer, 0, STRAGGLERS)
 
     # -- membership -----------------------------------------------------------------------------------------------
 
@@ -130,27 +119,9 @@ class KafkaReader:
         topic = self._find_log()
         if topic is None:
             raise LogNotSetUp("the log is not set up")
-        consumer = KafkaConsumer(
-            **self._group.client_options,
-            auto_offset_reset="earliest",
-            enable_auto_commit=False,
-            session_timeout_ms=SESSION_TIMEOUT_MS,
-            heartbeat_interval_ms=HEARTBEAT_MS,
-            max_poll_interval_ms=MAX_POLL_INTERVAL_MS,
-            partition_assignment_strategy=[CooperativeStickyAssignor],
-            max_partition_fetch_bytes=PARTITION_FETCH_BYTES,
-            request_timeout_ms=REQUEST_TIMEOUT_MS,
-            bootstrap_timeout_ms=REQUEST_TIMEOUT_MS,
-            reconnect_backoff_max_ms=1_000,
-            metadata_max_age_ms=5_000,
-            allow_auto_create_topics=False,
-            metrics_enabled=False,
-        )
-        self._consumer, self._topic = consumer, topic
+        consumer = join_group(self._group.client_options, topic.name, self._hand_over)
         self._hand_over.consumer, self._hand_over.resting = consumer, False
-        # A subscription before the topic is known gave a consumer that never got partitions, once in fifty.
-        consumer.partitions_for_topic(topic.name)
-        consumer.subscribe([topic.name], listener=self._hand_over)
+        self._consumer, self._topic = consumer, topic
         return consumer
 
     @contextmanager
@@ -189,37 +160,6 @@ class KafkaReader:
 
     # -- positions ------------------------------------------------------------------------------------------------
 
-    def _take(self, found: Mapping[TopicPartition, Sequence[Any]]) -> list[LogRecord]:
-        new = [partition for partition, records in found.items() if self._is_late_start(partition, records)]
-        committed = self._group.list_committed(new) if new else {}
-        taken: list[LogRecord] = []
-        for partition, records in found.items():
-            read = [self._to_record(record) for record in records]
-            gap = self._progress.note_polled(partition.partition, read, committed.get(partition))
-            if gap is not None:
-                self._report(gap)
-            taken += read
-        return taken
-
-    def _is_late_start(self, partition: TopicPartition, records: Sequence[Any]) -> bool:
-        return bool(records[0].offset) and self._progress.is_new(partition.partition)
-
-    def _to_record(self, record: Any) -> LogRecord:
-        position = record.offset + 1
-        # Bytes that are no UTF-8 stay what they are: no JSON, hence a dead letter, where they can be looked at.
-        payload = (record.value or b"").decode(errors="surrogateescape")
-        sequence = sequence_of(self._topic.generation, position)
-        return LogRecord(partition=record.partition, position=position, sequence=sequence, payload=payload)
-
-    def _report(self, gap: Gap) -> None:
-        self._on_gap()
-        logger.error(
-            "the log has lost records before they were read: partition %d goes on at position %d in place of %d",
-            gap.partition,
-            gap.found,
-            gap.expected,
-        )
-
     def _to_offsets(self, positions: Mapping[int, int]) -> dict[TopicPartition, OffsetAndMetadata]:
         """A position is the offset of the record after it: the next one to read."""
         return {
@@ -255,11 +195,20 @@ class KafkaReader:
             logger.error("a Kafka consumer is replaced: %s", fault)
             raise LogUnavailable(fault)
 
+    def _has_spare_partitions(self) -> bool:
+        try:
+            return self._group.has_spare_partitions(self._topic)
+        except LogUnavailable:
+            return False  # a cluster that does not say is no fault of the consumer
+
     def _list_unread(self, polled: Mapping[int, int]) -> Mapping[int, int]:
         """Of the partitions assigned, those with records after what was polled or, if nothing was yet, committed."""
         assigned = list(self._consumer.assignment())
-        ends = self._consumer.end_offsets(assigned, timeout_ms=REQUEST_TIMEOUT_MS) if assigned else {}
-        untouched = [one for one in assigned if one.partition not in polled and ends[one]]
-        committed = self._group.list_committed(untouched) if untouched else {}
+        try:
+            ends = self._consumer.end_offsets(assigned, timeout_ms=LOOK_TIMEOUT_MS) if assigned else {}
+            untouched = [one for one in assigned if one.partition not in polled and ends[one]]
+            committed = self._group.list_committed(untouched) if untouched else {}
+        except (KafkaError, LogUnavailable):
+            return {}
         read = {one.partition: polled.get(one.partition, committed.get(one, 0)) for one in assigned}
         return {one.partition: read[one.partition] for one in assigned if ends[one] > read[one.partition]}

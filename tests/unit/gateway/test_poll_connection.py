@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from apps.connections.registry import Registration
+from apps.connections.registry import Registration, Standing
 from apps.gateway import poll_connection as module
+from apps.gateway.close_codes import CloseReason
 from apps.gateway.frame_queue import CROWDED_FRAMES
 from apps.gateway.poll_connection import PollConnection
 from apps.protocol import server_frames
@@ -28,15 +29,17 @@ class World:
             server_id=SERVER_ID,
             silence=SimpleNamespace(heartbeat=lambda connection: None, answered=lambda connection: None),
             drains=SimpleNamespace(ask=lambda connection, *request, gap: self.asked.append(request)),
-            heartbeats=SimpleNamespace(beat=self._beat),
+            heartbeats=SimpleNamespace(beat=self._beat, look_again=self._look_again),
         )
         identity: Any = SimpleNamespace(user_id="usr-a", device_id="dev-a", credential_hash="x")
-        self.connection = PollConnection(process, identity, lambda connection: None)
-        self.opened_with = opened_with
+        self.connection = PollConnection(process, identity, opened_with, lambda connection: None)
         self.connection.connection_id = 7
 
     def _beat(self, connection: Any) -> None:
         self.beats += 1
+
+    def _look_again(self, connection: Any) -> None:
+        connection.look(Standing(replaced=True, epoch="e1", counter=0))
 
     def open(
         self, *, counter: int = 0, waits: bool = False, previous: str = "", received: PollMark | None = None
@@ -50,7 +53,7 @@ class World:
             counter=counter,
             waits=waits,
         )
-        self.connection.open(registration, str(received) if received else self.opened_with, received)
+        self.connection.open(registration, received)
 
     def push(self, counter: int) -> str:
         """A message comes; gives its frame."""
@@ -306,3 +309,35 @@ async def test_a_name_that_no_answer_had_is_refused(careful: World) -> None:
     careful.open()
     with pytest.raises(PollError, match="last_poll"):
         careful.connection.is_continued_by("nonsense")
+
+
+@pytest.mark.parametrize(
+    ("opened_with", "newcomer", "reason"),
+    [
+        ("6.6.9.0.e1", 6, CloseReason.MOVED),
+        ("6.6.9.0.e1", 8, CloseReason.REPLACED),
+        ("6.6.9.0.e1", 0, CloseReason.REPLACED),
+        ("", 7, CloseReason.MOVED),
+        (None, 0, CloseReason.REPLACED),
+    ],
+)
+async def test_a_newer_connection_at_another_gateway_is_the_same_client_s_or_somebody_else_s(
+    monkeypatch: pytest.MonkeyPatch, opened_with: str | None, newcomer: int, reason: CloseReason
+) -> None:
+    world = make_world(monkeypatch, opened_with)
+    world.open()
+    world.connection.hand_over(newcomer)
+    assert world.connection.answers.close_reason is reason
+
+
+async def test_a_heartbeat_that_finds_a_newer_connection_gives_the_handoff_time_to_say_whose_it_is(
+    careful: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "SECOND_LOOK_SECONDS", 0.01)
+    careful.open()
+    careful.connection.look(Standing(replaced=True, epoch="e1", counter=0))
+    assert not careful.connection.outgoing.closing
+    async with asyncio.timeout(5):
+        while not careful.connection.outgoing.closing:
+            await asyncio.sleep(0.01)
+    assert careful.connection.answers.close_reason is CloseReason.REPLACED

@@ -28,10 +28,12 @@ class Command(BaseCommand):
         parser.add_argument("--group", default=DEFAULT_GROUP, help=f"the consumer group ({DEFAULT_GROUP})")
         parser.add_argument("--dry-run", action="store_true", help="only say how many records would be read again")
         parser.add_argument("--yes", action="store_true", help="do not ask")
-        parser.add_argument("--json", action="store_true", help="print one JSON object; does not ask either")
+        parser.add_argument("--json", action="store_true", help="print one JSON object; takes --yes or --dry-run")
 
     def handle(self, *, start: str, group: str, dry_run: bool, **options: Any) -> None:
         """Plan it, ask, and set the positions."""
+        if options["json"] and not (options["yes"] or dry_run):
+            raise CommandError("--json takes --yes or --dry-run: nobody can be asked")
         log = get_message_log()
         try:
             replay = plan_replay(log, group, start, settings.LOG_RETENTION_HOURS * 3_600_000)
@@ -48,9 +50,12 @@ class Command(BaseCommand):
         self._report(replay, group, dry_run=dry_run, as_json=options["json"])
 
     def _agreed(self, replay: Replay, group: str, options: dict[str, Any]) -> bool:
-        if options["yes"] or options["json"]:
+        if options["yes"]:
             return True
-        answer = input(f"{_describe(replay)} will be read again by {group}. Go on? [y/N] ")
+        try:
+            answer = input(f"{_describe(replay)} will be read again by {group}. Go on? [y/N] ")
+        except EOFError:
+            raise CommandError("nobody answers: give --yes") from None
         return answer.strip().lower() in ("y", "yes")
 
     def _report(self, replay: Replay, group: str, *, dry_run: bool, as_json: bool) -> None:
