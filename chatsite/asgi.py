@@ -10,8 +10,13 @@ http_application = get_asgi_application()
 
 from channels.routing import ProtocolTypeRouter, URLRouter  # noqa: E402
 
+from apps.gateway.http_limits import BoundedHttpApplication  # noqa: E402
 from apps.gateway.routing import http_urlpatterns, websocket_urlpatterns  # noqa: E402
 
+bounded_application = BoundedHttpApplication(http_application)
 application = ProtocolTypeRouter(
-    {"http": URLRouter(http_urlpatterns(http_application)), "websocket": URLRouter(websocket_urlpatterns)}
+    {
+        "http": URLRouter(http_urlpatterns(bounded_application)),
+        "websocket": URLRouter(websocket_urlpatterns),
+    }
 )

@@ -172,6 +172,10 @@ CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_TRANSPORT_OPTIONS = {
+    # By itself kombu would wait for a broker that is gone without a word until the kernel gives up, minutes later.
+    "socket_timeout": 15,
+    "socket_connect_timeout": 2,
+    "socket_keepalive": True,
     "visibility_timeout": 120,
     "queue_order_strategy": "priority",
     # A task that cannot be asked for now is given up at once: a sweep finds what it would have done.

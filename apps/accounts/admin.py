@@ -3,14 +3,17 @@
 from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin
+from django.contrib.admin.forms import AdminAuthenticationForm
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.forms import BaseUserCreationForm
+from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from apps.accounts.announcements import announce_facts
+from apps.accounts.errors import AccountError
 from apps.accounts.models import User
-from apps.accounts.services import suspend_user, unsuspend_user
+from apps.accounts.services import authenticate_user, suspend_user, unsuspend_user
 
 if TYPE_CHECKING:
     _CreationForm = BaseUserCreationForm[User]
@@ -18,6 +21,24 @@ if TYPE_CHECKING:
 else:
     _CreationForm = BaseUserCreationForm
     _UserAdmin = DjangoUserAdmin
+
+
+class StaffAuthenticationForm(AdminAuthenticationForm):
+    """The admin's own door, under the same limits as all others."""
+
+    def clean(self) -> dict[str, Any]:
+        """Whoever it is must be staff. Raises ValidationError, also for too many tries."""
+        username, password = self.cleaned_data.get("username"), self.cleaned_data.get("password")
+        if username and password and self.request is not None:
+            try:
+                self.user_cache = authenticate_user(self.request, username=username, password=password)
+            except AccountError as error:
+                raise ValidationError(error.message) from None
+            self.confirm_login_allowed(self.user_cache)
+        return self.cleaned_data
+
+
+admin.site.login_form = StaffAuthenticationForm
 
 
 class UserCreationForm(_CreationForm):

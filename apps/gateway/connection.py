@@ -55,6 +55,7 @@ class Connection:
         "credential_hash",
         "cursor",
         "device_id",
+        "ended",
         "outgoing",
         "user_id",
     )
@@ -65,6 +66,7 @@ class Connection:
         self.device_id = identity.device_id
         self.credential_hash = identity.credential_hash
         self.connection_id = 0
+        self.ended = False
         self.client = 0
         self.connected_at_ms = int(time.time() * 1000)
         self.cursor = InboxCursor()
@@ -257,5 +259,6 @@ class Connection:
 
     async def end(self) -> None:
         """The socket is gone."""
+        self.ended = True
         self._cancel_timer()
         await self.outgoing.end()

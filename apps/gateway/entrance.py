@@ -24,20 +24,27 @@ LONG_UNSEEN = timedelta(days=1)
 async def admit(
     scope: Mapping[str, Any], process: "GatewayProcess", authenticate: "Callable[[], Awaitable[DeviceIdentity]]"
 ) -> "DeviceIdentity":
-    """Count the address before any secret is looked at, then authenticate, then count the user.
+    """Authenticate, then count the user; the address was counted before any secret was looked at.
 
     Raises Refused, ValkeyError, or what the database raises.
     """
     if process.stopping:
         raise Refused(CloseReason.RESTARTING)
-    per_address = settings.CONNECTIONS_PER_MINUTE_PER_ADDRESS
-    client = scope.get("client")
-    if per_address and client and await count_connects(f"address {client[0]}") > per_address:
-        raise Refused(CloseReason.TOO_MANY_CONNECTIONS)
     identity = await authenticate()
     if timezone.now() - identity.last_seen_at > LONG_UNSEEN:
         # Before it is connected: messages are not kept for a device that counts as stale.
         await process.threads.run(partial(touch_devices, [identity.device_id]))
-    if per_address and await count_connects(identity.user_id) > CONNECTS_PER_MINUTE_PER_USER:
+    if (
+        settings.CONNECTIONS_PER_MINUTE_PER_ADDRESS
+        and await count_connects(identity.user_id) > CONNECTS_PER_MINUTE_PER_USER
+    ):
         raise Refused(CloseReason.TOO_MANY_CONNECTIONS)
     return identity
+
+
+async def count_address(scope: Mapping[str, Any]) -> None:
+    """Count one more connection of the peer's address. Raises Refused for too many, or ValkeyError."""
+    per_address = settings.CONNECTIONS_PER_MINUTE_PER_ADDRESS
+    client = scope.get("client")
+    if per_address and client and await count_connects(f"address {client[0]}") > per_address:
+        raise Refused(CloseReason.TOO_MANY_CONNECTIONS)

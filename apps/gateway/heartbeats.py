@@ -55,6 +55,7 @@ class Heartbeats:
     async def _renew(self) -> None:
         while self._beating:
             batch = list(self._beating)[:BATCH]
+            beating = [one for one in batch if one.connection_id and not one.outgoing.closing]
             renewals = [
                 Renewal(
                     user_id=connection.user_id,
@@ -64,15 +65,13 @@ class Heartbeats:
                     epoch=connection.cursor.epoch,
                     written_up_to=connection.acknowledged_position(),
                 )
-                for connection in batch
-                if connection.connection_id and not connection.outgoing.closing
+                for connection in beating
             ]
-            by_device = {connection.device_id: connection for connection in batch}
             standings = await renew_connections(self._server_id, renewals) if renewals else []
             for connection in batch:
                 self._beating.pop(connection, None)
-            for renewal, standing in zip(renewals, standings, strict=True):
-                by_device[renewal.device_id].look(standing)
+            for connection, standing in zip(beating, standings, strict=True):
+                connection.look(standing)
 
 
 class Silence:

@@ -12,6 +12,7 @@ from typing import Any
 
 from apps.gateway.authentication import Refused, read_credential
 from apps.gateway.close_codes import CloseReason
+from apps.gateway.entrance import count_address
 from apps.gateway.measures import count_close
 from apps.gateway.poll_connection import PollConnection
 from apps.gateway.process import get_gateway_process
@@ -126,8 +127,11 @@ async def _answer(scope: Mapping[str, Any], client: _Client) -> _Answer:
         return _refuse(405, "method_not_allowed", "Expected POST.", headers=((b"allow", b"POST"),))
     try:
         credential = read_credential(scope)
+        polls = get_gateway_process().polls
+        if not polls.knows(credential):
+            await count_address(scope)
         request = decode_poll_request(await client.read_body(_declared_length(scope)))
-        connection = await get_gateway_process().polls.find_or_open(scope, credential, request.last_poll)
+        connection = await polls.find_or_open(scope, credential, request.last_poll)
         return await _poll(connection, request, client)
     except PollError as error:
         status = 413 if error.code is ErrorCode.CONTENT_TOO_LONG else 400

@@ -35,6 +35,10 @@ class PollConnections:
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._endings: set[asyncio.Task[None]] = set()
 
+    def knows(self, credential: Credential) -> bool:
+        """Whether a connection polls with this credential already."""
+        return credential.digest in self._by_credential
+
     async def find_or_open(
         self, scope: Mapping[str, Any], credential: Credential, last_poll: str | None
     ) -> PollConnection:

@@ -160,8 +160,7 @@ class GatewayProcess:
         try:
             registration = await registry.register_connection(connection.user_id, connection.device_id, self.server_id)
         except (ValkeyError, OSError):
-            if older is not None and self._connections.get(connection.device_id) is connection:
-                self._connections[connection.device_id] = older
+            self._take_back(connection, older)
             raise
         connection.connection_id = registration.connection_id
         self._settle_rivals(connection, older)
@@ -173,6 +172,21 @@ class GatewayProcess:
         CONNECTIONS_OPENED.inc()
         CONNECTIONS.set(len(self._connections))
         return registration
+
+    def _take_back(self, connection: Connection, older: Connection | None) -> None:
+        """A connection was not registered: the one before it stands, unless it has ended meanwhile."""
+        if self._connections.get(connection.device_id) is not connection:
+            return
+        if older is not None and not older.ended:
+            self._connections[connection.device_id] = older
+        else:
+            self._drop(connection.device_id)
+
+    def _drop(self, device_id: str) -> None:
+        del self._connections[device_id]
+        CONNECTIONS.set(len(self._connections))
+        if not self._connections:
+            self._empty.set()
 
     def _settle_rivals(self, connection: Connection, older: Connection | None) -> None:
         """Of this device's connections here the one with the highest id stays; one not registered yet settles it
@@ -198,10 +212,7 @@ class GatewayProcess:
     async def close(self, connection: Connection) -> None:
         """A connection's socket is gone."""
         if self._connections.get(connection.device_id) is connection:
-            del self._connections[connection.device_id]
-            CONNECTIONS.set(len(self._connections))
-            if not self._connections:
-                self._empty.set()
+            self._drop(connection.device_id)
         self.silence.forget(connection)
         self.sightings.note(connection.device_id)
         await connection.end()

@@ -7,6 +7,7 @@ from typing import Any
 
 import uvicorn
 
+from apps.gateway.http_limits import BoundedHttpProtocol
 from apps.gateway.process import get_gateway_process
 from apps.protocol.limits import MAX_ENVELOPE_FRAME_BYTES
 
@@ -53,7 +54,7 @@ def build_config(application: str | Application, trusted_proxies: Sequence[str])
     return uvicorn.Config(
         application,
         loop="uvloop",
-        http="httptools",
+        http=BoundedHttpProtocol,
         ws="websockets-sansio",
         ws_max_size=MAX_ENVELOPE_FRAME_BYTES,
         ws_per_message_deflate=False,

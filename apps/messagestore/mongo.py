@@ -227,6 +227,11 @@ class MongoMessageStore:
         with self._sessions.open() as collections:
             for chunk in statements.chunks(message_ids):
                 rows += collections.messages.find({"_id": {"$in": chunk}, **condition}, projection)
+            found = {row["_id"] for row in rows}
+            for chunk in statements.chunks([one for one in dict.fromkeys(message_ids) if one not in found]):
+                # A primary that has just taken over may not know yet that what it has is on the majority.
+                if collections.latest.find_one({"_id": {"$in": chunk}, **condition}, {"_id": 1}) is not None:
+                    raise StoreUnavailable("a row is not known to be on the majority yet")
         return rows
 
 

@@ -56,6 +56,11 @@ class Collections:
     sharded: bool
 
     @property
+    def latest(self) -> Collection[Document]:
+        """``messages`` as the primary has it now, though a failover could still take it back."""
+        return self.messages.with_options(read_concern=ReadConcern("local"))
+
+    @property
     def database(self) -> Database[Document]:
         """The database that holds them."""
         return self.messages.database

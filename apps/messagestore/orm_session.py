@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from django.db import InterfaceError, InternalError, OperationalError, connections, transaction
+from django.db import DataError, Error, IntegrityError, connections, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from apps.messagestore.base import StoreUnavailable
@@ -35,11 +35,14 @@ def transaction_of_batch() -> Iterator[None]:
 @contextmanager
 def repeatable_errors() -> Iterator[None]:
     """Turn what may go away by itself into StoreUnavailable: a lost connection, a deadlock, a serialization failure,
-    a timeout, a server that starts or only reads. What is a row's own fault goes through as it is.
+    a timeout, a server that starts or only reads, a table that is not there yet, a right that is missing. Only what is
+    a row's own fault goes through as it is.
     """
     try:
         yield
-    except (OperationalError, InterfaceError, InternalError) as error:
+    except (DataError, IntegrityError):
+        raise
+    except Error as error:
         if not connections[ALIAS].in_atomic_block:
             connections[ALIAS].close()
         raise StoreUnavailable(str(error).strip()) from error

@@ -133,8 +133,9 @@ def decode_record(payload: str | bytes) -> Record:
 
 
 def _message_submitted(rest: list[Any]) -> MessageSubmitted:
-    message_id, sender_id, device_id, client_id, digest, receiver_id, group_id, *_, timestamp_ms, sent_at_ms = rest
-    texts, times = (device_id, client_id, digest), (timestamp_ms, sent_at_ms)
+    message_id, sender_id, device_id, client_id, digest, receiver_id, group_id, *content = rest
+    text, envelope, media, reply_to, *times = content
+    texts = device_id, client_id, digest
     if not (
         ids.is_message_id(message_id)
         and ids.is_user_id(sender_id)
@@ -142,6 +143,8 @@ def _message_submitted(rest: list[Any]) -> MessageSubmitted:
         and (receiver_id is None or ids.is_user_id(receiver_id))
         and (group_id is None or ids.is_group_id(group_id))
         and (receiver_id is None) != (group_id is None)
+        and all(isinstance(one, str | None) for one in (text, reply_to))
+        and all(isinstance(one, dict | None) for one in (envelope, media))
         and all(isinstance(time, int) for time in times)
     ):
         raise BrokenRecord("a field of a message record has the wrong form")

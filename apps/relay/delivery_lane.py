@@ -18,6 +18,9 @@ LONGEST_PAUSE_SECONDS = 2.0
 PLACE_SECONDS = 0.5
 """How long a batch waits for a place before whoever brings it looks after other things for a moment."""
 
+SLICE = 10_000
+"""Changes in one call: a call that takes longer than its timeout would be repeated for ever, whole."""
+
 Deliver = Callable[[Sequence[Change]], object]
 Done = Callable[[], object]
 
@@ -67,8 +70,8 @@ class DeliveryLane:
             if batch is None:
                 return
             changes, done = batch
-            if changes:
-                self._deliver_patiently(changes)
+            for start in range(0, len(changes), SLICE):
+                self._deliver_patiently(changes[start : start + SLICE])
             if not self._ending.is_set():
                 done()
 

@@ -4,10 +4,11 @@ import logging
 import secrets
 import socket
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 
-from django.db import InterfaceError, OperationalError, close_old_connections
+from django.db import DataError, IntegrityError, close_old_connections
+from django.db import Error as DatabaseError
 
 from apps.inbox.inbox import Change
 from apps.messagelog.base import LeaseLost, LogNotSetUp, LogReader, LogRecord, LogUnavailable, MessageLog
@@ -15,7 +16,7 @@ from apps.messagestore.base import StoreUnavailable
 from apps.observability.metrics import DEAD_LETTERS, PAUSES
 from apps.relay.delivery_lane import DeliveryLane
 from apps.relay.dependencies import name_dependency
-from apps.relay.pipeline import RelayPipeline
+from apps.relay.pipeline import RelayPipeline, Stored
 from apps.valkey.pools import ValkeyError
 
 logger = logging.getLogger(__name__)
@@ -24,13 +25,19 @@ GROUP = "relay"
 BATCH = 2_400
 """Records a poll gives at most, over all partitions."""
 
+BATCH_CHARACTERS = 1_048_576
+"""Of records that are stored together: one that confirms 500 messages is 500 changes, so their number says little."""
+
 WAIT_MS = 1_000
 FIRST_PAUSE_SECONDS = 0.05
 LONGEST_PAUSE_SECONDS = 2.0
 TRIES_OF_A_RECORD = 5
 LAST_BATCH_SECONDS = 5.0
 
-DEPENDENCY_DOWN = (StoreUnavailable, ValkeyError, OperationalError, InterfaceError, OSError)
+DEPENDENCY_DOWN = (StoreUnavailable, ValkeyError, DatabaseError, OSError)
+FAULT_OF_A_RECORD = (DataError, IntegrityError)
+"""The only errors of a database that tell of what is written; by the others it may be that no record can be."""
+
 NO_FAULT_OF_A_RECORD = (*DEPENDENCY_DOWN, LogUnavailable, LeaseLost)
 
 
@@ -84,8 +91,8 @@ class RelayRunner:
             logger.warning("the log is new or came back empty: it gets a generation of its own")
             self._set_up_log()
             return
-        if records:
-            self._deliver(self._store(records), records)
+        for batch in _cut(records):
+            self._deliver(self._store(batch), batch)
 
     def _deliver(self, changes: Sequence[Change], records: Sequence[LogRecord]) -> None:
         """Hand a stored batch to the lane; it is committed when its changes took effect.
@@ -99,9 +106,9 @@ class RelayRunner:
         """Store a batch: wait while a dependency is down; where a record is at fault find it by halves."""
         try:
             return self._store_patiently(records)
-        except NO_FAULT_OF_A_RECORD:
-            raise
         except Exception as error:
+            if not _is_fault_of_a_record(error):
+                raise
             if len(records) == 1:
                 return self._try_again(records[0], error)
             logger.exception("a batch of %d records failed; taking it apart", len(records))
@@ -109,13 +116,18 @@ class RelayRunner:
             return self._store(records[:middle]) + self._store(records[middle:])
 
     def _store_patiently(self, records: Sequence[LogRecord]) -> list[Change]:
+        stored = self._try_patiently(lambda: self._pipeline.store_batch(records))
+        for broken, reason in stored.broken:
+            self._bury(broken, reason)
+        return stored.changes
+
+    def _try_patiently(self, work: Callable[[], Stored]) -> Stored:
         pause = FIRST_PAUSE_SECONDS
         while True:
             try:
-                stored = self._pipeline.store_batch(records)
-                for broken, reason in stored.broken:
-                    self._bury(broken, reason)
-                return stored.changes
+                return work()
+            except FAULT_OF_A_RECORD:
+                raise
             except DEPENDENCY_DOWN as error:
                 if self._stopping:
                     raise LogUnavailable("stopped while a dependency was down") from error
@@ -129,9 +141,9 @@ class RelayRunner:
         for _ in range(TRIES_OF_A_RECORD - 1):
             try:
                 return self._store_patiently([record])
-            except NO_FAULT_OF_A_RECORD:
-                raise
-            except Exception as again:  # noqa: BLE001  (whatever it is, the record is at fault)
+            except Exception as again:
+                if not _is_fault_of_a_record(again):
+                    raise
                 error = again
         self._bury(record, repr(error))
         return self._withdraw(record)
@@ -152,10 +164,28 @@ class RelayRunner:
     def _withdraw(self, record: LogRecord) -> list[Change]:
         """A late ``failed`` for the sender, if the record can be read at all."""
         try:
-            return self._pipeline.withdraw(record).changes
-        except Exception:
+            return self._try_patiently(lambda: self._pipeline.withdraw(record)).changes
+        except Exception as error:
+            if not _is_fault_of_a_record(error):
+                raise
             logger.exception("the sender of a dead letter was not told")
             return []
+
+
+def _is_fault_of_a_record(error: Exception) -> bool:
+    return isinstance(error, FAULT_OF_A_RECORD) or not isinstance(error, NO_FAULT_OF_A_RECORD)
+
+
+def _cut(records: Sequence[LogRecord]) -> Iterator[Sequence[LogRecord]]:
+    """Slices of so many bytes at most, in order; a record that is longer is a slice of its own."""
+    first, size = 0, 0
+    for index, record in enumerate(records):
+        if size + len(record.payload) > BATCH_CHARACTERS and index > first:
+            yield records[first:index]
+            first, size = index, 0
+        size += len(record.payload)
+    if first < len(records):
+        yield records[first:]
 
 
 def new_reader_id() -> str:

@@ -1,5 +1,6 @@
 """The log on Kafka: any number of gateways append, any number of relays share its partitions."""
 
+import logging
 import time
 from collections.abc import Mapping
 from functools import partial
@@ -26,6 +27,8 @@ from apps.messagelog.kafka.reader import KafkaReader
 from apps.messagelog.kafka.topics import LogTopic, TopicPlan, Topics
 from apps.messagelog.kafka.trimmer import Trimmer
 from apps.messagelog.kafka_address import parse_kafka_url
+
+logger = logging.getLogger(__name__)
 
 TRIMMING_GROUP = "relay"
 TOPIC_REMEMBERED_SECONDS = 10.0
@@ -111,8 +114,13 @@ class KafkaMessageLog:
                 f"the Kafka topic {topic.name} has records that this site's database knows nothing of: if it is another"
                 " site's, give this one a prefix of its own, EVENT_LOG_URL=kafka://host:9092/prefix; else delete it"
             )
+        elif topic.generation > known.generation and _same_cluster(known.identity, topic.identity):
+            # Made by a set-up that did not live to write it down; it may be in use.
+            logger.warning("the log's topic %s is newer than the generation that was known", topic.name)
         elif known.generation > topic.generation or known.identity not in ("", topic.identity):
             # Another log than the one that is known: its positions may be given out a second time.
+            if known.generation > topic.generation and known.identity.startswith("kafka/"):
+                self._topics.check_missing(known.generation)
             topic = self._topics.create_log(max(known.generation, topic.generation) + 1, self._plan)
         self._topics.check_log(topic, self._plan)
         self._topics.create_dead_letters(self._plan)
@@ -168,3 +176,8 @@ class KafkaMessageLog:
     def rewind(self, group: str, positions: Mapping[int, int]) -> None:
         """See MessageLog."""
         ReaderGroup(self._address, self._admin, group, "").rewind(self._find_topic(), positions)
+
+
+def _same_cluster(known: str, found: str) -> bool:
+    """Whether two identities, ``kafka/cluster/topic``, name topics of one cluster."""
+    return known.startswith("kafka/") and known.rpartition("/")[0] == found.rpartition("/")[0]

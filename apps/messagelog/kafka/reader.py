@@ -3,13 +3,13 @@
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from kafka import OffsetAndMetadata, TopicPartition
 from kafka.errors import KafkaError, RebalanceInProgressError
 
-from apps.messagelog.base import LogNotSetUp, LogRecord, LogUnavailable
+from apps.messagelog.base import GENERATION_SHIFT, LogNotSetUp, LogRecord, LogUnavailable
 from apps.messagelog.kafka.consumer import LONGEST_WAIT_MS, REQUEST_TIMEOUT_MS, join_group, poll_through
 from apps.messagelog.kafka.group import ReaderGroup
 from apps.messagelog.kafka.intake import Intake
@@ -71,7 +71,9 @@ class KafkaReader:
 
     def commit(self, records: Sequence[LogRecord]) -> None:
         """See LogReader."""
-        self._progress.note_done(records)
+        # Of a log that was replaced meanwhile: its positions say nothing of the new one.
+        generation = self._topic.generation if self._topic is not None else 0
+        self._progress.note_done([one for one in records if one.sequence >> GENERATION_SHIFT == generation])
 
     def rest(self, seconds: float) -> None:
         """See LogReader. Partitions are paused; rebalances go on, and what goes elsewhere does not wait for us."""
@@ -151,12 +153,16 @@ class KafkaReader:
 
     def _begin_rest(self) -> None:
         self._hand_over.resting = True
-        self._consumer.pause(*self._consumer.assignment())
+        for partition in self._consumer.assignment():
+            with suppress(KeyError):  # it went elsewhere meanwhile: rebalances are the client's own thread's
+                self._consumer.pause(partition)
 
     def _end_rest(self) -> None:
-        if self._hand_over.resting:
-            self._hand_over.resting = False
-            self._consumer.resume(*self._consumer.paused())
+        self._hand_over.resting = False
+        # Asked at each poll: a partition that came as the rest ended may have been paused after that.
+        for partition in self._consumer.paused():
+            with suppress(KeyError):
+                self._consumer.resume(partition)
 
     # -- positions ------------------------------------------------------------------------------------------------
 
@@ -208,7 +214,11 @@ class KafkaReader:
             ends = self._consumer.end_offsets(assigned, timeout_ms=LOOK_TIMEOUT_MS) if assigned else {}
             untouched = [one for one in assigned if one.partition not in polled and ends[one]]
             committed = self._group.list_committed(untouched) if untouched else {}
+            # What was trimmed is not unread, even where the cluster has forgotten the group's position.
+            begins = self._consumer.beginning_offsets(untouched, timeout_ms=LOOK_TIMEOUT_MS) if untouched else {}
         except (KafkaError, LogUnavailable):
             return {}
-        read = {one.partition: polled.get(one.partition, committed.get(one, 0)) for one in assigned}
+        read = {
+            one.partition: polled.get(one.partition, max(committed.get(one, 0), begins.get(one, 0))) for one in assigned
+        }
         return {one.partition: read[one.partition] for one in assigned if ends[one] > read[one.partition]}

@@ -3,6 +3,7 @@
 import logging
 import time
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from typing import Any
 
 from kafka import TopicPartition
@@ -55,4 +56,6 @@ class HandOver(AsyncConsumerRebalanceListener):  # type: ignore[misc]
         """New ones start from what the group committed."""
         self._progress.forget(one.partition for one in assigned)
         if self.resting:
-            self.consumer.pause(*assigned)
+            for partition in assigned:
+                with suppress(KeyError):
+                    self.consumer.pause(partition)

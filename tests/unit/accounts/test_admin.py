@@ -5,6 +5,7 @@ from collections.abc import Callable
 import pytest
 from django.test import Client
 
+from apps.accounts.attempts import LOGINS
 from apps.accounts.models import Device, User
 from apps.accounts.services import log_in_device
 
@@ -53,3 +54,20 @@ def test_a_password_set_there_logs_the_devices_out(staff: Client, ada: User) -> 
     response = staff.post(f"/admin/accounts/user/{ada.pk}/password/", form)
     assert response.status_code == 302
     assert not Device.objects.filter(user=ada).exists()
+
+
+def test_its_door_lets_staff_in_and_nobody_else(db: None, ada: User) -> None:
+    User.objects.create_superuser("root", PASSWORD)
+    door = "/admin/login/?next=/admin/"
+    assert Client().post(door, {"username": "root", "password": PASSWORD}).status_code == 302
+    assert b"staff account" in Client().post(door, {"username": "ada", "password": PASSWORD}).content
+    assert Client().post(door, {"username": "root", "password": "wrong"}).status_code == 200
+
+
+def test_its_door_has_the_limit_of_all_doors(db: None, client: Client) -> None:
+    answers = [
+        client.post("/admin/login/", {"username": f"n{one}", "password": "x"}).content
+        for one in range(LOGINS.windows[0][1] + 1)
+    ]
+    assert b"Too many" not in answers[0]
+    assert b"Too many" in answers[-1]

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import pytest
+from django.db import DatabaseError, DataError, ProgrammingError
 
 from apps.inbox.inbox import Change
 from apps.messagelog.base import LeaseLost, LogNotSetUp, LogRecord, LogUnavailable
@@ -63,12 +64,14 @@ class ScriptedPipeline:
     withdrawn: list[int] = field(default_factory=list)
     calls: int = 0
     down_for: int = 0
+    down_with: Exception = field(default_factory=lambda: StoreUnavailable("down"))
+    withdrawal_down_for: int = 0
 
     def store_batch(self, records: Sequence[LogRecord]) -> Stored:
         self.calls += 1
         if self.down_for:
             self.down_for -= 1
-            raise StoreUnavailable("down")
+            raise self.down_with
         if any(one.payload == "poison" for one in records):
             raise RuntimeError("cannot be processed")
         self.done += [one.position for one in records if one.payload != "broken"]
@@ -78,6 +81,9 @@ class ScriptedPipeline:
         )
 
     def withdraw(self, one: LogRecord) -> Stored:
+        if self.withdrawal_down_for:
+            self.withdrawal_down_for -= 1
+            raise StoreUnavailable("down")
         self.withdrawn.append(one.position)
         return Stored(changes=[], broken=[])
 
@@ -208,3 +214,30 @@ def test_a_log_that_is_lost_while_a_batch_waits_takes_the_batch_along(error: Exc
     log.rest = rest  # type: ignore[method-assign]
     run(log, pipeline)
     assert (pipeline.done, log.committed, log.buried) == ([1], [1], [])
+
+
+@pytest.mark.parametrize("error", [ProgrammingError("no such table"), DatabaseError("malformed")])
+def test_an_error_of_the_database_that_no_record_can_cause_waits(error: Exception) -> None:
+    log, pipeline = ScriptedLog([[record(1), record(2)]]), ScriptedPipeline(down_for=20, down_with=error)
+    run(log, pipeline)
+    assert (pipeline.done, log.committed, log.buried) == ([1, 2], [1, 2], [])
+
+
+def test_what_the_database_refuses_of_a_record_is_a_fault_of_the_record() -> None:
+    log, pipeline = ScriptedLog([[record(1)]]), ScriptedPipeline(down_for=20, down_with=DataError("too long"))
+    run(log, pipeline)
+    assert [position for position, _ in log.buried] == pipeline.withdrawn == log.committed == [1]
+
+
+def test_a_sender_is_told_of_a_dead_letter_even_if_a_dependency_goes_down_meanwhile() -> None:
+    log, pipeline = ScriptedLog([[record(1, "poison")]]), ScriptedPipeline(withdrawal_down_for=3)
+    run(log, pipeline)
+    assert (pipeline.withdrawn, log.committed) == ([1], [1])
+
+
+def test_records_that_are_many_changes_are_stored_in_slices(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runner_module, "BATCH_CHARACTERS", 10)
+    log = ScriptedLog([[record(1), record(2), record(3), record(4, "x" * 20), record(5)]])
+    pipeline = ScriptedPipeline()
+    run(log, pipeline)
+    assert (pipeline.done, log.committed, pipeline.calls) == ([1, 2, 3, 4, 5], [1, 2, 3, 4, 5], 4)
