@@ -128,10 +128,11 @@ async def _answer(scope: Mapping[str, Any], client: _Client) -> _Answer:
     try:
         credential = read_credential(scope)
         polls = get_gateway_process().polls
-        if not polls.knows(credential):
+        known = polls.knows(credential)
+        if not known:  # before its body is read: a stranger is to cost as little as may be
             await count_address(scope)
         request = decode_poll_request(await client.read_body(_declared_length(scope)))
-        connection = await polls.find_or_open(scope, credential, request.last_poll)
+        connection = await polls.find_or_open(scope, credential, request.last_poll, counted=not known)
         return await _poll(connection, request, client)
     except PollError as error:
         status = 413 if error.code is ErrorCode.CONTENT_TOO_LONG else 400

@@ -11,7 +11,7 @@ from weakref import WeakValueDictionary
 from apps.connections.registry import find_connection_id
 from apps.gateway.authentication import Credential, Refused, find_device
 from apps.gateway.close_codes import CloseReason
-from apps.gateway.entrance import admit
+from apps.gateway.entrance import admit, count_address
 from apps.gateway.poll_connection import PollConnection
 from apps.protocol import server_frames
 from apps.protocol.polls import PollMark, decode_mark
@@ -40,9 +40,9 @@ class PollConnections:
         return credential.digest in self._by_credential
 
     async def find_or_open(
-        self, scope: Mapping[str, Any], credential: Credential, last_poll: str | None
+        self, scope: Mapping[str, Any], credential: Credential, last_poll: str | None, *, counted: bool
     ) -> PollConnection:
-        """The connection of a poll. Raises Refused, PollError, ValkeyError, or what the database raises."""
+        """The connection of a poll; ``counted`` says that its address was. Raises Refused, PollError, ValkeyError, or what the database raises."""
         # Two first polls of a device must not open two connections, of which one would replace the other.
         turn = self._turns.setdefault(credential.digest, asyncio.Lock())
         async with turn:
@@ -53,6 +53,8 @@ class PollConnections:
                 if await self._still_stands(connection):
                     return connection
             received = decode_mark(last_poll) if last_poll else None
+            if not counted:
+                await count_address(scope)
             identity = await admit(scope, self._process, partial(find_device, credential, self._process.threads))
             if received is not None:
                 self._check_not_replaced(identity.device_id, received)
