@@ -42,7 +42,10 @@ class PollConnections:
     async def find_or_open(
         self, scope: Mapping[str, Any], credential: Credential, last_poll: str | None, *, counted: bool
     ) -> PollConnection:
-        """The connection of a poll; ``counted`` says that its address was. Raises Refused, PollError, ValkeyError, or what the database raises."""
+        """The connection of a poll; ``counted`` says that its address was.
+
+        Raises Refused, PollError, ValkeyError, or what the database raises.
+        """
         # Two first polls of a device must not open two connections, of which one would replace the other.
         turn = self._turns.setdefault(credential.digest, asyncio.Lock())
         async with turn:
