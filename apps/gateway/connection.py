@@ -55,7 +55,6 @@ class Connection:
         "credential_hash",
         "cursor",
         "device_id",
-        "ended",
         "outgoing",
         "user_id",
     )
@@ -66,7 +65,6 @@ class Connection:
         self.device_id = identity.device_id
         self.credential_hash = identity.credential_hash
         self.connection_id = 0
-        self.ended = False
         self.client = 0
         self.connected_at_ms = int(time.time() * 1000)
         self.cursor = InboxCursor()
@@ -259,6 +257,5 @@ class Connection:
 
     async def end(self) -> None:
         """The socket is gone."""
-        self.ended = True
         self._cancel_timer()
         await self.outgoing.end()

@@ -11,10 +11,11 @@ from typing import Any
 import orjson
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from apps.gateway.request_body import BODY_SECONDS, BodyTooLong, BodyTooSlow, ClientGone, Receive, read_body
+
 MAX_HEAD_BYTES = 64 * 1024
 HEAD_SECONDS = 10.0
 MAX_BODY_BYTES = 1024 * 1024
-BODY_SECONDS = 20.0
 RUNNING = 16
 """Requests of a gateway process that run in Django at once; with them, its connections to the users' database."""
 
@@ -23,7 +24,6 @@ UNCOUNTED_PATHS = ("/static/", "/healthz", "/readyz", "/metrics")
 """They need no database connection, or must answer when others do not."""
 
 Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 Application = Callable[..., Awaitable[None]]
 
@@ -35,7 +35,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
     _in_head = True
     _deadline: asyncio.TimerHandle | None = None
 
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # uvicorn narrows it so
         """A client is there: its first request's head is to come."""
         super().connection_made(transport)
         self._deadline = self.loop.call_later(HEAD_SECONDS, self._close_if_in_head)
@@ -84,8 +84,15 @@ class BoundedHttpApplication:
 
     async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
         """Serve one request, or refuse it."""
-        body = await _read_body(scope, receive, send)
-        if body is None:
+        try:
+            body = await read_body(scope, receive, MAX_BODY_BYTES)
+        except ClientGone:
+            return
+        except BodyTooSlow:
+            await _refuse(send, 408, "timeout", f"Expected the whole body within {BODY_SECONDS:.0f} s.")
+            return
+        except BodyTooLong:
+            await _refuse(send, 413, "content_too_long", f"Expected a body of at most {MAX_BODY_BYTES:,} bytes.")
             return
         replay = _replay(body, receive)
         if scope["path"].startswith(UNCOUNTED_PATHS):
@@ -103,31 +110,6 @@ class BoundedHttpApplication:
             await self._application(scope, replay, send)
         finally:
             self._slots.release()
-
-
-async def _read_body(scope: MutableMapping[str, Any], receive: Receive, send: Send) -> bytes | None:
-    """The whole body; None where the request was refused, or its client is gone."""
-    declared = dict(scope["headers"]).get(b"content-length", b"")
-    too_long = declared.isdigit() and int(declared) > MAX_BODY_BYTES
-    chunks: list[bytes] = []
-    size, more = 0, True
-    try:
-        async with asyncio.timeout(BODY_SECONDS):
-            while more and not too_long:
-                event = await receive()
-                if event["type"] == "http.disconnect":
-                    return None
-                chunks.append(event.get("body", b""))
-                size += len(chunks[-1])
-                more = event.get("more_body", False)
-                too_long = size > MAX_BODY_BYTES
-    except TimeoutError:
-        await _refuse(send, 408, "timeout", f"Expected the whole body within {BODY_SECONDS:.0f} s.")
-        return None
-    if too_long:
-        await _refuse(send, 413, "content_too_long", f"Expected a body of at most {MAX_BODY_BYTES:,} bytes.")
-        return None
-    return b"".join(chunks)
 
 
 def _replay(body: bytes, receive: Receive) -> Receive:

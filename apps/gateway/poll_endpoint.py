@@ -16,6 +16,7 @@ from apps.gateway.entrance import count_address
 from apps.gateway.measures import count_close
 from apps.gateway.poll_connection import PollConnection
 from apps.gateway.process import get_gateway_process
+from apps.gateway.request_body import BODY_SECONDS, BodyTooLong, BodyTooSlow, ClientGone, Receive, read_body
 from apps.protocol.errors import ErrorCode
 from apps.protocol.polls import (
     MAX_POLL_BYTES,
@@ -28,12 +29,8 @@ from apps.protocol.polls import (
 
 logger = logging.getLogger(__name__)
 
-Receive = Callable[[], Awaitable[dict[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 Headers = tuple[tuple[bytes, bytes], ...]
-
-BODY_SECONDS = 20.0
-"""How long a body may take to arrive."""
 
 _PRIVATE: Headers = (
     (b"content-type", b"application/json"),
@@ -52,10 +49,6 @@ _STATUS_OF_CLOSE: dict[int, tuple[int, Headers]] = {
     4409: (409, ()),
     4429: (429, _LATER),
 }
-
-
-class ClientGone(Exception):
-    """Nobody waits for an answer any more."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,24 +79,15 @@ class _Client:
         self._receive = receive
         self._watch: asyncio.Task[None] | None = None
 
-    async def read_body(self, declared_length: int) -> bytes:
+    async def read_body(self, scope: Mapping[str, Any]) -> bytes:
         """The whole body. Raises PollError where it is too long or too slow, and ClientGone where it does not come."""
-        chunks: list[bytes] = []
-        size, more = declared_length, declared_length <= MAX_POLL_BYTES
         try:
-            async with asyncio.timeout(BODY_SECONDS):
-                while more:
-                    event = await self._receive()
-                    if event["type"] != "http.request":
-                        raise ClientGone
-                    chunks.append(event.get("body", b""))
-                    size = sum(map(len, chunks))
-                    more = event.get("more_body", False) and size <= MAX_POLL_BYTES
-        except TimeoutError:
+            return await read_body(scope, self._receive, MAX_POLL_BYTES)
+        except BodyTooSlow:
             raise PollError(ErrorCode.INVALID_JSON, f"Expected the whole body within {BODY_SECONDS:.0f} s.") from None
-        if size > MAX_POLL_BYTES:
-            raise PollError(ErrorCode.CONTENT_TOO_LONG, f"Expected a body of at most {MAX_POLL_BYTES:,} bytes.")
-        return b"".join(chunks)
+        except BodyTooLong:
+            expected = f"Expected a body of at most {MAX_POLL_BYTES:,} bytes."
+            raise PollError(ErrorCode.CONTENT_TOO_LONG, expected) from None
 
     def gone(self) -> "asyncio.Task[None]":
         """A task that ends when the client no longer waits; to be asked for after the body was read."""
@@ -131,7 +115,7 @@ async def _answer(scope: Mapping[str, Any], client: _Client) -> _Answer:
         known = polls.knows(credential)
         if not known:  # before its body is read: a stranger is to cost as little as may be
             await count_address(scope)
-        request = decode_poll_request(await client.read_body(_declared_length(scope)))
+        request = decode_poll_request(await client.read_body(scope))
         connection = await polls.find_or_open(scope, credential, request.last_poll, counted=not known)
         return await _poll(connection, request, client)
     except PollError as error:
@@ -180,10 +164,6 @@ def _refuse(
     headers: Headers = (),
 ) -> _Answer:
     return _Answer(status=status, body=encode_poll_refusal(code, message, close_code, frames), headers=headers)
-
-
-def _declared_length(scope: Mapping[str, Any]) -> int:
-    return next((int(value) for name, value in scope["headers"] if name == b"content-length" and value.isdigit()), 0)
 
 
 async def _respond(send: Send, answer: _Answer, client: _Client) -> None:

@@ -177,7 +177,7 @@ class GatewayProcess:
         """A connection was not registered: the one before it stands, unless it has ended meanwhile."""
         if self._connections.get(connection.device_id) is not connection:
             return
-        if older is not None and not older.ended:
+        if older is not None and not older.outgoing.closing:
             self._connections[connection.device_id] = older
         else:
             self._drop(connection.device_id)

@@ -28,7 +28,7 @@ class SiteMetrics(Collector):
             yield from ProcessCollector(registry=None).collect()
         else:
             forget_dead_processes(folder)
-            yield from MultiProcessCollector(None, str(folder)).collect()  # type: ignore[no-untyped-call]
+            yield from MultiProcessCollector(None, str(folder)).collect()  # type: ignore[no-untyped-call]  # its library has no types there
         yield from self._measured
 
 

@@ -12,7 +12,7 @@ from apps.observability.batch_histogram import BatchHistogram
 from apps.observability.process_slots import share_values_between_processes
 from apps.protocol.errors import ErrorCode
 
-disable_created_metrics()  # type: ignore[no-untyped-call]
+disable_created_metrics()  # type: ignore[no-untyped-call]  # its library has no types there
 share_values_between_processes()  # before the first metric: the library decides once where values are kept
 
 registry = CollectorRegistry()

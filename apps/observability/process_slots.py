@@ -53,7 +53,7 @@ def share_values_between_processes() -> None:
     if folder is not None:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         slots = ProcessSlots(folder)
-        prometheus_client.values.ValueClass = prometheus_client.values.MultiProcessValue(  # type: ignore[no-untyped-call]
+        prometheus_client.values.ValueClass = prometheus_client.values.MultiProcessValue(  # type: ignore[no-untyped-call]  # its library has no types there
             slots.current
         )
 
@@ -79,7 +79,7 @@ class ProcessSlots:
             lock = try_lock(self._folder, slot)
             if lock is not None:
                 self._slot, self._lock = slot, lock
-                multiprocess.mark_process_dead(slot, self._folder)  # type: ignore[no-untyped-call]
+                multiprocess.mark_process_dead(slot, self._folder)  # type: ignore[no-untyped-call]  # its library has no types there
                 break
         return self._slot
 
@@ -112,5 +112,5 @@ def forget_dead_processes(folder: Path) -> None:
         lock = try_lock(folder, slot)
         if lock is not None:
             # Held while we remove: whoever starts meanwhile takes another slot.
-            multiprocess.mark_process_dead(slot, folder)  # type: ignore[no-untyped-call]
+            multiprocess.mark_process_dead(slot, folder)  # type: ignore[no-untyped-call]  # its library has no types there
             os.close(lock)

@@ -11,7 +11,7 @@ def open_client(kind: Callable[..., Any], **options: Any) -> Any:
     asking for ever: one thread more at every attempt while the brokers are away. So the object is made first, to be at
     hand when its constructor fails.
     """
-    client: Any = object.__new__(kind)  # type: ignore[arg-type]
+    client: Any = object.__new__(kind)  # type: ignore[arg-type]  # mypy: kind may be a function
     try:
         client.__init__(**options)
     except BaseException:

@@ -20,7 +20,7 @@ HAND_OVER_SECONDS = 3.0
 LOOK_SECONDS = 0.01
 
 
-class HandOver(AsyncConsumerRebalanceListener):  # type: ignore[misc]
+class HandOver(AsyncConsumerRebalanceListener):  # type: ignore[misc]  # untyped library
     """Listens to the consumer's rebalances, in its client's own thread and loop, where heartbeats go on meanwhile.
 
     The consumer is cooperative: a partition is given to the next reader only after this has returned.

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import uvicorn
 
-from apps.gateway import http_limits
+from apps.gateway import http_limits, request_body
 from apps.gateway.http_limits import MAX_BODY_BYTES, MAX_HEAD_BYTES, BoundedHttpApplication, BoundedHttpProtocol
 
 
@@ -48,7 +48,7 @@ async def test_a_body_comes_whole_and_a_longer_one_is_refused() -> None:
 
 
 async def test_a_body_that_does_not_come_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(http_limits, "BODY_SECONDS", 0.01)
+    monkeypatch.setattr(request_body, "BODY_SECONDS", 0.01)
     sent: list[Any] = []
 
     async def never() -> Any:

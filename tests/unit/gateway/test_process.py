@@ -19,7 +19,7 @@ async def process(monkeypatch: pytest.MonkeyPatch) -> GatewayProcess:
 
 
 def connection(ended: bool = False) -> Any:
-    return Mock(device_id="dev-1", user_id="usr-1", connection_id=7, ended=ended)
+    return Mock(device_id="dev-1", user_id="usr-1", connection_id=7, outgoing=Mock(closing=ended))
 
 
 @pytest.mark.parametrize("ended", [False, True])
