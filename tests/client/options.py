@@ -31,3 +31,13 @@ class ClientOptions:
     open_timeout: float = 5.0
     ack_timeout: float = 10.0
     tls: ssl.SSLContext | None = None
+
+
+def credential_headers(*, token: str | None, session: str | None, origin: str | None) -> dict[str, str]:
+    """The headers by which a client says who it is."""
+    headers = {
+        "Authorization": f"Token {token}" if token is not None else None,
+        "Cookie": f"sessionid={session}" if session is not None else None,
+        "Origin": origin,
+    }
+    return {name: value for name, value in headers.items() if value is not None}

@@ -7,6 +7,7 @@ from typing import Any
 import httpx
 
 from tests.client.history import Frame
+from tests.client.options import credential_headers
 
 LONGEST_WAIT_MS = 25_000
 TIMEOUT_SECONDS = 40.0
@@ -41,12 +42,6 @@ async def polling(
     base_url: str, *, token: str | None = None, session: str | None = None, origin: str | None = None
 ) -> AsyncIterator[Poller]:
     """A Poller with these credentials."""
-    headers = {}
-    if token is not None:
-        headers["Authorization"] = f"Token {token}"
-    if session is not None:
-        headers["Cookie"] = f"sessionid={session}"
-    if origin is not None:
-        headers["Origin"] = origin
+    headers = credential_headers(token=token, session=session, origin=origin)
     async with httpx.AsyncClient(base_url=base_url, headers=headers, timeout=TIMEOUT_SECONDS) as client:
         yield Poller(client)

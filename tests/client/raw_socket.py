@@ -11,6 +11,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
 from tests.client.history import Frame
+from tests.client.options import credential_headers
 
 
 class RawSocket:
@@ -67,13 +68,7 @@ async def raw_socket(
     receive_buffer: int | None = None,
 ) -> AsyncIterator[RawSocket]:
     """Open a connection with these credentials; a small `receive_buffer` (bytes) soon makes a slow reader."""
-    headers = {}
-    if token is not None:
-        headers["Authorization"] = f"Token {token}"
-    if session is not None:
-        headers["Cookie"] = f"sessionid={session}"
-    if origin is not None:
-        headers["Origin"] = origin
+    headers = credential_headers(token=token, session=session, origin=origin)
     connecting = connect(
         url,
         additional_headers=headers,

@@ -9,32 +9,16 @@ from functools import partial
 
 from tests.servers.maven import fetch_mongo, find_java
 from tests.servers.ports import accepts_connections, find_server_port
-from tests.servers.process import ServerProcess, running, server_folder
+from tests.servers.process import ServerProcess, SingleServer, running, server_folder
 
 
-class MongoServer:
-    """The running server; `url` has no database name in it."""
+class MongoServer(SingleServer):
+    """The running server; `url` has no database name in it. A kill takes all it held."""
 
     def __init__(self, process: ServerProcess, port: int) -> None:
-        self.process = process
+        super().__init__(process)
         self.port = port
         self.url = f"mongodb://127.0.0.1:{port}"
-
-    def pause(self) -> None:
-        """SIGSTOP: connections stay, answers do not come."""
-        self.process.pause()
-
-    def resume(self) -> None:
-        """SIGCONT."""
-        self.process.resume()
-
-    def kill(self) -> None:
-        """kill -9; with it goes all it held."""
-        self.process.kill()
-
-    def restart(self) -> None:
-        """Start it again after a kill, empty."""
-        self.process.restart()
 
 
 @contextlib.contextmanager

@@ -154,6 +154,29 @@ class ServerProcess:
             )
 
 
+class SingleServer:
+    """A server that is one process."""
+
+    def __init__(self, process: ServerProcess) -> None:
+        self.process = process
+
+    def pause(self) -> None:
+        """SIGSTOP: connections stay, answers do not come."""
+        self.process.pause()
+
+    def resume(self) -> None:
+        """SIGCONT."""
+        self.process.resume()
+
+    def kill(self) -> None:
+        """kill -9; what it had on disk stays."""
+        self.process.kill()
+
+    def restart(self) -> None:
+        """Start it again after a kill, on what it had on disk."""
+        self.process.restart()
+
+
 @contextlib.contextmanager
 def server_folder(name: str) -> Iterator[Path]:
     """A temporary folder for a server; it is kept, and named, when the block fails."""

