@@ -31,11 +31,14 @@ class ReaderGroup:
         """Each member's reader id → its partitions."""
         return list_members(self._describe(), topic.name)
 
-    def has_spare_partitions(self, topic: LogTopic) -> bool:
-        """Whether partitions of the topic are nobody's, while the group is not about to share them out."""
+    def list_incomplete_shares(self, topic: LogTopic) -> dict[str, tuple[int, ...]] | None:
+        """Each member's partitions, by its id in the group, where some of the topic are nobody's and the group is not
+        about to share them out; else None.
+        """
         group = self._describe()
-        taken = {partition for partitions in list_members(group, topic.name).values() for partition in partitions}
-        return group["group_state"] == "Stable" and len(taken) < topic.partitions
+        shares = {member["member_id"]: _partitions_of(member, topic.name) for member in group["members"]}
+        taken = {partition for partitions in shares.values() for partition in partitions}
+        return shares if group["group_state"] == "Stable" and len(taken) < topic.partitions else None
 
     def rewind(self, topic: LogTopic, positions: Mapping[int, int]) -> None:
         """Set positions: partition → the next one to read. Raises GroupIsRead too."""
@@ -60,14 +63,15 @@ class ReaderGroup:
 
 def list_members(group: Mapping[str, Any], topic: str) -> dict[str, tuple[int, ...]]:
     """Reader id → partitions of the topic, of a group as the cluster describes it."""
-    return {
-        member["client_id"]: tuple(
-            sorted(
-                partition
-                for assigned in (member["member_assignment"] or {}).get("assigned_partitions", ())
-                if assigned["topic"] == topic
-                for partition in assigned["partitions"]
-            )
+    return {member["client_id"]: _partitions_of(member, topic) for member in group["members"]}
+
+
+def _partitions_of(member: Mapping[str, Any], topic: str) -> tuple[int, ...]:
+    return tuple(
+        sorted(
+            partition
+            for assigned in (member["member_assignment"] or {}).get("assigned_partitions", ())
+            if assigned["topic"] == topic
+            for partition in assigned["partitions"]
         )
-        for member in group["members"]
-    }
+    )

@@ -49,7 +49,7 @@ class KafkaReader:
         self._progress = Progress()
         self._intake = Intake(group, self._progress)
         self._hand_over = HandOver(self._progress, self._write)
-        self._watchdog = Watchdog(self._list_unread, self._has_spare_partitions)
+        self._watchdog = Watchdog(self._list_unread, self._list_incomplete_shares)
         self._consumer: Any = None
         self._topic: Any = None
         self._unread: list[LogRecord] = []
@@ -201,11 +201,11 @@ class KafkaReader:
             logger.error("a Kafka consumer is replaced: %s", fault)
             raise LogUnavailable(fault)
 
-    def _has_spare_partitions(self) -> bool:
+    def _list_incomplete_shares(self) -> Mapping[str, tuple[int, ...]] | None:
         try:
-            return self._group.has_spare_partitions(self._topic)
+            return self._group.list_incomplete_shares(self._topic)
         except LogUnavailable:
-            return False  # a cluster that does not say is no fault of the consumer
+            return None  # a cluster that does not say is no fault of the consumer
 
     def _list_unread(self, polled: Mapping[int, int]) -> Mapping[int, int]:
         """Of the partitions assigned, those with records after what was polled or, if nothing was yet, committed."""

@@ -5,23 +5,29 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 UNASSIGNED_SECONDS = 5.0
+UNCHANGED_SECONDS = 3.0
+"""Partitions change hands in two rebalances, and between them some are nobody's: only what stays so is a fault."""
+
 STALLED_SECONDS = 10.0
 
 Clock = Callable[[], float]
+Shares = Mapping[str, tuple[int, ...]]
 
 
 @dataclass(slots=True)
 class Watchdog:
     """Is asked after every poll. Both suspicions are confirmed by facts from the cluster before anything is done.
 
-    ``list_unread`` gives, of partition → last polled position, those with records behind it; ``has_spare_partitions``
-    tells whether the group leaves partitions to nobody.
+    ``list_unread`` gives, of partition → last polled position, those with records behind it; ``list_incomplete_shares``
+    gives each member's partitions where the group leaves some to nobody, else None.
     """
 
     list_unread: Callable[[Mapping[int, int]], Mapping[int, int]]
-    has_spare_partitions: Callable[[], bool]
+    list_incomplete_shares: Callable[[], Shares | None]
     clock: Clock = time.monotonic
     _unassigned_since: float | None = None
+    _asked_at: float = field(default=float("-inf"))
+    _shares: Shares | None = None
     _looked_at: float = field(default=float("-inf"))
     _unread: Mapping[int, int] = field(default_factory=dict)
 
@@ -32,13 +38,14 @@ class Watchdog:
     def _find_unassigned(self, assigned: int) -> str:
         now = self.clock()
         if assigned:
-            self._unassigned_since = None
+            self._unassigned_since, self._shares = None, None
         elif self._unassigned_since is None:
             self._unassigned_since = now
-        elif now - self._unassigned_since >= UNASSIGNED_SECONDS:
-            self._unassigned_since = now
-            if self.has_spare_partitions():
-                return f"no partitions for {UNASSIGNED_SECONDS:g} s, though some are nobody's"
+        elif now - self._unassigned_since >= UNASSIGNED_SECONDS and now - self._asked_at >= UNCHANGED_SECONDS:
+            self._asked_at = now
+            before, self._shares = self._shares, self.list_incomplete_shares()
+            if self._shares is not None and self._shares == before:
+                return f"no partitions for {now - self._unassigned_since:.0f} s, though some are nobody's"
         return ""
 
     def _find_stalled(self, polled: Mapping[int, int]) -> str:
