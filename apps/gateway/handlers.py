@@ -53,8 +53,9 @@ def _mark_read(process: "GatewayProcess", connection: "Connection", frame: MarkR
 
 
 def _heartbeat(process: "GatewayProcess", connection: "Connection", frame: Heartbeat) -> None:
-    connection.send(server_frames.heartbeat(int(time.time() * 1000)))
+    # Before the answer is queued: by that one the queue would never be found empty.
     connection.note_heartbeat()
+    connection.send(server_frames.heartbeat(int(time.time() * 1000)))
     process.silence.heartbeat(connection)
     process.heartbeats.beat(connection)
 

@@ -37,9 +37,16 @@ class SnowflakeIssuer:
         """The leased number; -1 before the first lease."""
         return self._worker_id
 
+    @property
+    def is_ahead_of_its_clock(self) -> bool:
+        """Whether the clock has stepped back so far that only another number allows to go on now."""
+        return self._last_ms - self._wall_ms() > MAX_BORROWED_MS
+
     def use_lease(self, worker_id: int, valid_until: float) -> None:
         """Issue under this number until the monotonic time ``valid_until``, in seconds."""
-        self._worker_id = worker_id
+        if worker_id != self._worker_id:
+            # Nobody has issued under it at this time: what came before under another need not be looked at.
+            self._worker_id, self._last_ms, self._counter = worker_id, 0, 0
         self._valid_until = valid_until
 
     def issue(self) -> tuple[int, int]:

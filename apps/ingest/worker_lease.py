@@ -54,9 +54,13 @@ def _try_lease(holder: str) -> int | None:
 
 
 def renew_worker(worker_id: int, holder: str) -> bool:
-    """Renew for LEASE_SECONDS from now; False where another holder has it."""
+    """Renew for LEASE_SECONDS from now; False where another holder has it, or the clock has stepped back.
+
+    A lease is never made shorter: until it ends, ids may have been issued by the clock as it was.
+    """
     expires_at = timezone.now() + datetime.timedelta(seconds=LEASE_SECONDS)
-    return bool(WorkerLease.objects.filter(worker_id=worker_id, holder=holder).update(expires_at=expires_at))
+    mine = WorkerLease.objects.filter(worker_id=worker_id, holder=holder, expires_at__lte=expires_at)
+    return bool(mine.update(expires_at=expires_at))
 
 
 def release_worker(worker_id: int, holder: str) -> None:

@@ -10,6 +10,7 @@ from apps.connections.registry import Registration
 from apps.gateway import connection as connection_module
 from apps.gateway.connection import Connection
 from apps.gateway.frame_queue import CROWDED_FRAMES
+from apps.gateway.handlers import handle_frame
 from apps.gateway.outgoing import Outgoing
 
 
@@ -21,11 +22,16 @@ class World:
         self.open = asyncio.Event()
         self.open.set()
         self.asked: list[tuple[int, str, int]] = []
-        silence = SimpleNamespace(expect_answer=lambda connection: None)
+        silence = SimpleNamespace(
+            expect_answer=lambda connection: None,
+            answered=lambda connection: None,
+            heartbeat=lambda connection: None,
+        )
         drains = SimpleNamespace(ask=lambda connection, *request, gap: self.asked.append(request))
         identity = SimpleNamespace(user_id="usr-a", device_id="dev-a", credential_hash="x")
-        process: Any = SimpleNamespace(silence=silence, drains=drains)
-        self.connection = Connection(process, identity, Outgoing(self._send))  # type: ignore[arg-type]
+        heartbeats = SimpleNamespace(beat=lambda connection: None)
+        self.process: Any = SimpleNamespace(silence=silence, drains=drains, heartbeats=heartbeats)
+        self.connection = Connection(self.process, identity, Outgoing(self._send))  # type: ignore[arg-type]
 
     async def _send(self, event: dict[str, Any]) -> None:
         await self.open.wait()
@@ -55,6 +61,16 @@ async def test_receipts_are_acknowledged_at_the_second_heartbeat_after_they_were
     world.connection.note_heartbeat()
     assert world.connection.acknowledged_position() == 0
     world.connection.note_heartbeat()
+    assert world.connection.acknowledged_position() == 7
+
+
+async def test_the_answer_to_a_heartbeat_keeps_no_receipts_back() -> None:
+    world = World()
+    world.start(counter=7)
+    await world.written()
+    for _ in range(2):
+        handle_frame(world.process, world.connection, '{"action": "heartbeat"}')
+        await world.written()
     assert world.connection.acknowledged_position() == 7
 
 

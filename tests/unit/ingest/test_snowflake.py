@@ -40,6 +40,18 @@ def test_a_clock_far_behind_stops_the_issue() -> None:
         issuer.issue()
 
 
+def test_under_another_number_the_issue_goes_on_by_a_clock_far_behind() -> None:
+    behind = NOW - 3_600_000
+    issuer = issuer_at([NOW, NOW, behind, behind], worker=3)
+    first, _ = issuer.issue()
+    assert not issuer.is_ahead_of_its_clock
+    assert issuer.is_ahead_of_its_clock
+    issuer.use_lease(4, 10.0)
+    second, timestamp_ms = issuer.issue()
+    assert timestamp_ms == behind
+    assert second != first
+
+
 def test_nothing_is_issued_before_a_lease_or_after_it_ran_out() -> None:
     issuer = SnowflakeIssuer(lambda: NOW, lambda: 10.0)
     with pytest.raises(CannotIssue):

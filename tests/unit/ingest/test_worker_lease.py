@@ -31,6 +31,16 @@ def test_a_released_number_is_not_given_out_while_its_ids_could_repeat() -> None
 
 
 @pytest.mark.django_db
+def test_a_lease_is_not_shortened_when_the_clock_has_stepped_back_for_ids_of_the_future_were_issued() -> None:
+    number = lease_worker("gw-a")
+    by_the_wrong_clock = timezone.now() + datetime.timedelta(hours=5)
+    WorkerLease.objects.update(expires_at=by_the_wrong_clock)
+    assert not renew_worker(number, "gw-a")
+    assert WorkerLease.objects.get(pk=number).expires_at == by_the_wrong_clock
+    assert lease_worker("gw-a") != number
+
+
+@pytest.mark.django_db
 def test_when_all_numbers_are_leased_the_next_gets_a_clear_error() -> None:
     later = timezone.now() + datetime.timedelta(hours=1)
     WorkerLease.objects.bulk_create(
