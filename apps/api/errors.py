@@ -18,6 +18,7 @@ from apps.accounts.errors import (
     NotFoundError,
     TooManyAttemptsError,
 )
+from apps.messagestore.base import StoreUnavailable
 from apps.valkey.pools import ValkeyError
 
 UNAVAILABLE_RETRY_SECONDS = 2
@@ -74,7 +75,7 @@ def handle_exception(error: Exception, context: Mapping[str, Any]) -> Response |
     set_rollback()
     if isinstance(error, AccountError):
         return _of_account_error(error)
-    if isinstance(error, ValkeyError):
+    if isinstance(error, ValkeyError | StoreUnavailable):
         wait = {"Retry-After": str(UNAVAILABLE_RETRY_SECONDS)}
         return error_response(503, "unavailable", "A server behind this one does not answer; try again.", headers=wait)
     if isinstance(error, Http404):

@@ -7,6 +7,7 @@ from apps.api.contacts import BlocksView, BlockView, ContactsView, ContactView
 from apps.api.converters import DeviceIdConverter, UserIdConverter
 from apps.api.devices import DevicesView, DeviceView
 from apps.api.fallbacks import UnknownPathView
+from apps.api.history import ConversationsView, HistoryView
 from apps.api.profiles import MeView, ProfileView, UserSearchView
 from apps.api.settings import SettingsView
 
@@ -24,6 +25,8 @@ urlpatterns = [
     path("user/settings", SettingsView.as_view(), name="settings"),
     path("user/<user_id:user_id>", ProfileView.as_view(), name="profile"),
     path("users", UserSearchView.as_view(), name="user-search"),
+    path("history/<user_id:participant_id>", HistoryView.as_view(), name="history"),
+    path("conversations", ConversationsView.as_view(), name="conversations"),
     path("contacts", ContactsView.as_view(), name="contacts"),
     path("contacts/<user_id:user_id>", ContactView.as_view(), name="contact"),
     path("blocks", BlocksView.as_view(), name="blocks"),

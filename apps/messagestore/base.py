@@ -3,7 +3,10 @@
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from apps.messagestore.history import MessageHistory
 
 DAY_MS = 86_400_000
 UNDELIVERED_KEPT_MS = 365 * DAY_MS
@@ -131,6 +134,10 @@ class Trace:
 
 class MessageStore(Protocol):
     """The Message DB. Every method raises StoreUnavailable, and every write may be repeated with no further effect."""
+
+    @property
+    def history(self) -> "MessageHistory":
+        """What people who keep history can read back."""
 
     def set_up(self) -> list[str]:
         """Make what the engine needs and does not have yet; may be repeated. Returns what was done, in lines.

@@ -18,6 +18,7 @@ from apps.messagestore.base import (
     Standing,
     Trace,
 )
+from apps.messagestore.orm_history import OrmHistory
 from apps.messagestore.orm_rows import (
     confirm_values,
     insert_values,
@@ -51,6 +52,8 @@ from apps.messagestore.orm_statements import (
 
 class OrmMessageStore:
     """MessageStore on the database with the alias ``messages``."""
+
+    history = OrmHistory()
 
     def set_up(self) -> list[str]:
         """Nothing: Django's migrations make the tables."""
