@@ -10,6 +10,7 @@ from apps.api.fallbacks import UnknownPathView
 from apps.api.history import ConversationsView, HistoryView
 from apps.api.profiles import MeView, ProfileView, UserSearchView
 from apps.api.settings import SettingsView
+from apps.api.status import StatusOfManyView, StatusView
 
 register_converter(UserIdConverter, "user_id")
 register_converter(DeviceIdConverter, "device_id")
@@ -23,6 +24,8 @@ urlpatterns = [
     path("auth/password", PasswordView.as_view(), name="password"),
     path("user/me", MeView.as_view(), name="me"),
     path("user/settings", SettingsView.as_view(), name="settings"),
+    path("user/status", StatusOfManyView.as_view(), name="status-of-many"),
+    path("user/<user_id:user_id>/status", StatusView.as_view(), name="status"),
     path("user/<user_id:user_id>", ProfileView.as_view(), name="profile"),
     path("users", UserSearchView.as_view(), name="user-search"),
     path("history/<user_id:participant_id>", HistoryView.as_view(), name="history"),

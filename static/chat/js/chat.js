@@ -5,6 +5,7 @@
  */
 
 import { applyFrames } from "./apply.js";
+import { Company } from "./company.js";
 import { readUpTo, reportedUpTo } from "./conversations.js";
 import { FrameIntake } from "./frame-intake.js";
 import { withError, withNewTry, writeMessage } from "./messages.js";
@@ -23,6 +24,7 @@ export class Chat {
   #outbox;
   #reports;
   #people;
+  #company;
   #intake;
   #lastMoment = 0;
 
@@ -50,6 +52,11 @@ export class Chat {
       onReported: (reported) => this.#recordReported(reported),
     });
     this.#people = new People({ api, store, state });
+    this.#company = new Company({
+      state,
+      send: (frame) => this.#socket.send(frame),
+      isVisible: () => environment.isVisible() && !state.interruption,
+    });
     this.#intake = new FrameIntake({
       process: (frames) => this.#takeFrames(frames),
       onFailure: (error) => this.#handleStorageFailure(error),
@@ -75,15 +82,18 @@ export class Chat {
   stop() {
     this.#socket.stop();
     this.#outbox.close();
+    this.#company.lose();
   }
 
   async openChat(peerId) {
     await this.#notebook.openChat(peerId);
+    this.#company.showScreen();
     await Promise.all([this.markRead(), this.#people.refresh(peerId)]);
   }
 
   closeChat() {
     this.#notebook.closeChat();
+    this.#company.showScreen();
   }
 
   loadOlder() {
@@ -145,6 +155,16 @@ export class Chat {
     this.#reports.report(this.state.conversation(peerId));
   }
 
+  /** The page came to the front, or went to the back. */
+  showScreen() {
+    this.#company.showScreen();
+  }
+
+  /** The person is writing to somebody; `isEmpty`: no more. */
+  noteWriting(peerId, isEmpty) {
+    this.#company.noteWriting(peerId, isEmpty);
+  }
+
   /** The network came back, or the page is looked at again. */
   wakeUp() {
     this.#socket.retryNow();
@@ -185,24 +205,32 @@ export class Chat {
     this.#showConnection();
     this.#outbox.open();
     this.#reports.restart(this.state.conversations);
+    this.#company.restart();
     this.#people.retryFailed();
     this.#people.fetchUnknown(this.state.conversations.map(({ peer_id }) => peer_id));
   }
 
   #handleFrame(frame) {
     if (frame.action === "heartbeat") this.#reports.acknowledge();
+    else if (frame.action === "presence") this.#company.takePresence(frame);
+    else if (frame.action === "typing") this.#company.takeTyping(frame);
     else if (frame.action === "settings_changed") {
       this.state.set({ settingsVersion: this.state.settingsVersion + 1 });
-    } else this.#intake.add(frame);
+    } else {
+      if (frame.action === "incoming_message") this.#company.takeMessage(frame);
+      this.#intake.add(frame);
+    }
   }
 
   #handleDown() {
     this.#outbox.close();
+    this.#company.lose();
     this.#showConnection();
   }
 
   #handleEnd(code) {
     this.#outbox.close();
+    this.#company.lose();
     this.state.set({ connection: CONNECTION.OFFLINE });
     if (code === CLOSE.NOT_AUTHENTICATED) this.#environment.goToLogin();
     else this.state.set({ interruption: code === CLOSE.REPLACED ? "replaced" : "ended" });
