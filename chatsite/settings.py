@@ -58,6 +58,7 @@ METRICS_PORT = env.integer("METRICS_PORT", 0, minimum=0, maximum=65_535)
 RATE_LIMIT_PER_MINUTE = env.integer("RATE_LIMIT_PER_MINUTE", 60, minimum=0)
 CONNECTIONS_PER_MINUTE_PER_ADDRESS = env.integer("CONNECTIONS_PER_MINUTE_PER_ADDRESS", 300, minimum=0)
 STEADY_MESSAGES_PER_SECOND = env.integer("STEADY_MESSAGES_PER_SECOND", 0, minimum=0)
+API_CALLS_PER_MINUTE = env.integer("API_CALLS_PER_MINUTE", 600, minimum=0)
 DELIVERY_TIMEOUT_SECONDS = env.integer("DELIVERY_TIMEOUT_SECONDS", 10, minimum=1)
 LOG_RETENTION_HOURS = env.integer("LOG_RETENTION_HOURS", 24, minimum=1, maximum=160)
 DEVICE_STALE_DAYS = env.integer("DEVICE_STALE_DAYS", 30, minimum=1)
@@ -71,6 +72,8 @@ INSTALLED_APPS = [
     "django.contrib.messages",
     "django.contrib.staticfiles",
     "rest_framework",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
     "axes",
     "channels",
     "servestatic",
@@ -160,6 +163,20 @@ CHANNEL_LAYERS = {
 REST_FRAMEWORK: dict[str, Any] = {
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_SCHEMA_CLASS": "apps.api.documentation.ApiSchema",
+}
+SPECTACULAR_SETTINGS: dict[str, Any] = {
+    "TITLE": "chatsite",
+    "VERSION": "1",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "SWAGGER_UI_SETTINGS": {"persistAuthorization": False, "defaultModelsExpandDepth": 0},
+    "POSTPROCESSING_HOOKS": ["apps.api.documentation.add_protocol"],
+    "PATH_CONVERTER_OVERRIDES": {
+        "user_id": {"type": "string", "pattern": "^usr-[0-9a-f]{12}$"},
+        "device_id": {"type": "string", "pattern": "^dev-[0-9a-f]{12}$"},
+    },
 }
 
 # --- Celery ------------------------------------------------------------------------------------------------------

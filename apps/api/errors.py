@@ -113,4 +113,11 @@ def _fields(detail: Any) -> dict[str, Any]:
     """Reasons by field; what belongs to no field stands under ``body``."""
     if not isinstance(detail, dict):
         return {"body": list(detail)}
-    return {"body" if name == "non_field_errors" else name: reasons for name, reasons in detail.items()}
+    return {"body" if name == "non_field_errors" else name: _reasons(found) for name, found in detail.items()}
+
+
+def _reasons(detail: Any) -> list[str]:
+    """Of a list in which single items are at fault, DRF gives reasons by index."""
+    if isinstance(detail, Mapping):
+        return [f"Item {index}: {reason}" for index, found in detail.items() for reason in _reasons(found)]
+    return [str(reason) for reason in detail]

@@ -4,6 +4,7 @@ import time
 from typing import Any
 
 import orjson
+from drf_spectacular.utils import OpenApiParameter
 from rest_framework import status
 from rest_framework.exceptions import APIException
 from rest_framework.request import Request
@@ -11,7 +12,9 @@ from rest_framework.response import Response
 
 from apps.accounts.errors import InvalidInputError, NotFoundError
 from apps.accounts.selectors import get_settings, get_user, history_erased_until
+from apps.api.answers import ConversationAnswer, MessageAnswer, page_of
 from apps.api.base import ApiView, user_of
+from apps.api.documentation import CURSOR, answers
 from apps.api.pagination import page_response, read_cursor, read_number_cursor
 from apps.delivery.frames import build_incoming
 from apps.messagestore.base import Body
@@ -21,6 +24,8 @@ from apps.protocol.ids import conversation_id
 
 PAGE_SIZE = 100
 DEFAULT_LIMIT = 50
+_FROM = OpenApiParameter("last_timestamp", int, description="Begin with the last message of this time (ms) or before.")
+_LIMIT = OpenApiParameter("limit", int, description=f"Messages a page, 1 to {PAGE_SIZE}; {DEFAULT_LIMIT} by default.")
 
 
 class HistoryOff(APIException):
@@ -34,6 +39,7 @@ class HistoryOff(APIException):
 class HistoryView(ApiView):
     """GET /api/history/{participant_id}"""
 
+    @answers({200: page_of(MessageAnswer)}, query=[_FROM, _LIMIT, CURSOR], summary="A conversation's history")
     def get(self, request: Request, participant_id: str) -> Response:
         """Messages with somebody, newest first, from ``last_timestamp`` back; ``limit`` is 100 at most."""
         user_id = user_of(request).pk
@@ -52,6 +58,7 @@ class HistoryView(ApiView):
 class ConversationsView(ApiView):
     """GET /api/conversations"""
 
+    @answers({200: page_of(ConversationAnswer)}, query=[CURSOR], summary="The conversations")
     def get(self, request: Request) -> Response:
         """Conversations of which the asking user keeps history, by their last message, newest first."""
         user_id = user_of(request).pk

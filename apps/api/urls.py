@@ -1,6 +1,7 @@
 """The addresses under /api/. They end without a slash."""
 
 from django.urls import path, re_path, register_converter
+from drf_spectacular.views import SpectacularJSONAPIView, SpectacularSwaggerSplitView
 
 from apps.api.auth import LoginView, LogoutView, PasswordView, RegisterView, TicketView
 from apps.api.contacts import BlocksView, BlockView, ContactsView, ContactView
@@ -36,5 +37,7 @@ urlpatterns = [
     path("blocks/<user_id:user_id>", BlockView.as_view(), name="block"),
     path("devices", DevicesView.as_view(), name="devices"),
     path("devices/<device_id:device_id>", DeviceView.as_view(), name="device"),
+    path("schema/", SpectacularJSONAPIView.as_view(), name="schema"),
+    path("docs/", SpectacularSwaggerSplitView.as_view(url_name="api:schema"), name="docs"),
     re_path(r"^", UnknownPathView.as_view(), name="unknown"),
 ]

@@ -73,5 +73,10 @@ def test_a_wrong_list_is_refused(ada, user_ids) -> None:
     assert ada.client.post("/api/user/status", {"user_ids": user_ids}, format="json").status_code == 400
 
 
+def test_an_item_at_fault_is_named(ada) -> None:
+    answer = ada.client.post("/api/user/status", {"user_ids": [NOBODY, 7]}, format="json").json()
+    assert answer["fields"] == {"user_ids": ["Item 1: Not a valid string."]}
+
+
 def test_nobody_is_not_found(ada) -> None:
     assert ada.client.get(f"/api/user/{NOBODY}/status").status_code == 404
