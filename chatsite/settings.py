@@ -22,6 +22,7 @@ CHAT_DATA_DIR = env.data_dir("CHAT_DATA_DIR", BASE_DIR / "var")
 SECRET_KEY = env.secret_key("SECRET_KEY", CHAT_DATA_DIR)
 ALLOWED_HOSTS = env.names("ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"])
 CSRF_TRUSTED_ORIGINS = env.names("CSRF_TRUSTED_ORIGINS", [])
+CORS_ALLOWED_ORIGINS = env.names("CORS_ALLOWED_ORIGINS", [])
 LOG_LEVEL = env.choice("LOG_LEVEL", "INFO", ["DEBUG", "INFO", "WARNING", "ERROR"])
 LOG_FORMAT = env.choice("LOG_FORMAT", "text", ["text", "json"])
 
@@ -76,6 +77,8 @@ INSTALLED_APPS = [
     "drf_spectacular_sidecar",
     "axes",
     "channels",
+    "corsheaders",
+    "csp",
     "servestatic",
     "apps.messagelog",
     "apps.messagestore",
@@ -91,6 +94,8 @@ if ON_MONGODB:  # else Django would note the tables of the ORM adapter as made, 
     INSTALLED_APPS.remove("apps.messagestore")
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "corsheaders.middleware.CorsMiddleware",
     "servestatic.middleware.ServeStaticMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -144,6 +149,19 @@ SESSION_COOKIE_SAMESITE = "Lax"
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = env.boolean("SECURE_COOKIES", bool(TRUSTED_PROXIES))
 # It is also what sends HSTS and turns plain HTTP away; done here, that would break its own health checks.
 SILENCED_SYSTEM_CHECKS = ["security.W004", "security.W008"] if TRUSTED_PROXIES else []
+CONTENT_SECURITY_POLICY: dict[str, Any] = {
+    "DIRECTIVES": {
+        "default-src": ["'self'"],
+        "img-src": ["'self'", "data:", "blob:"],
+        "object-src": ["'none'"],
+        "base-uri": ["'none'"],
+        "form-action": ["'self'"],
+        "frame-ancestors": ["'none'"],
+    }
+}
+# Other origins come with a token or not at all: cookies are never taken from them.
+CORS_URLS_REGEX = r"^/api/"
+CORS_ALLOW_CREDENTIALS = False
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 LANGUAGE_CODE = "en"
 TIME_ZONE = "UTC"
