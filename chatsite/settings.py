@@ -226,7 +226,11 @@ CELERY_BEAT_SCHEDULER = "celery.beat:Scheduler"
 CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
     "worker canary": {"task": "operations.canary", "schedule": schedule(10), "options": {"expires": 10}},
     "put back what no inbox has": {"task": "delivery.sweep", "schedule": schedule(10), "options": {"expires": 10}},
-    "erase history": {"task": "delivery.forget_history", "schedule": schedule(60), "options": {"expires": 60}},
+    "erase what is not wanted": {
+        "task": "delivery.erase",
+        "schedule": schedule(60),
+        "options": {"expires": 60},
+    },
     "drop what is past its time": {"task": "delivery.purge", "schedule": schedule(60), "options": {"expires": 60}},
 }
 

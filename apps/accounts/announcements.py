@@ -13,7 +13,7 @@ from apps.accounts.facts import store_facts
 from apps.connections import control
 
 FORGET_DEVICE_TASK = "delivery.forget_device"
-FORGET_HISTORY_TASK = "delivery.forget_history"
+ERASE_TASK = "delivery.erase"
 """Asked for by name: deliveries stand above accounts in the import order."""
 
 
@@ -42,9 +42,9 @@ def announce_settings(user_id: str, except_device_id: str) -> None:
     _on_commit(control.publish_settings_changed, user_id, except_device_id)
 
 
-def announce_history_erasure() -> None:
+def announce_erasure() -> None:
     """Let the Message DB forget at once; a sweep does it otherwise."""
-    _on_commit(current_app.send_task, FORGET_HISTORY_TASK, retry=False)
+    _on_commit(current_app.send_task, ERASE_TASK, retry=False)
 
 
 def _ask_to_forget(user_id: str, device_ids: Sequence[str]) -> None:

@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from apps.accounts.credentials import live_credentials
 from apps.accounts.errors import NotFoundError
-from apps.accounts.models import Block, Contact, Device, HistoryErasure, User, UserSettings
+from apps.accounts.models import AccountErasure, Block, Contact, Device, HistoryErasure, User, UserSettings
 from apps.accounts.names import username_key
 from apps.accounts.replica import read_from_replica
 from apps.protocol.ids import is_user_id
@@ -62,6 +62,11 @@ def history_erased_until(user_id: str) -> int:
 def list_history_erasures(*, after: int = 0, limit: int) -> list[HistoryErasure]:
     """Erasures that were asked for and may still find something, in that order, after a row's number."""
     return list(HistoryErasure.objects.filter(pk__gt=after).order_by("pk")[:limit])
+
+
+def list_account_erasures(*, after: int = 0, limit: int) -> list[AccountErasure]:
+    """The same for users who were deleted."""
+    return list(AccountErasure.objects.filter(pk__gt=after).order_by("pk")[:limit])
 
 
 def search_users(query: str, *, asking_id: str, after: str = "", limit: int) -> list[User]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from apps.messagestore.history import MessageHistory
+    from apps.messagestore.personal_data import PersonalData
 
 DAY_MS = 86_400_000
 UNDELIVERED_KEPT_MS = 365 * DAY_MS
@@ -138,6 +139,10 @@ class MessageStore(Protocol):
     @property
     def history(self) -> "MessageHistory":
         """What people who keep history can read back."""
+
+    @property
+    def personal_data(self) -> "PersonalData":
+        """All that is held of one person."""
 
     def set_up(self) -> list[str]:
         """Make what the engine needs and does not have yet; may be repeated. Returns what was done, in lines.

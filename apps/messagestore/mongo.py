@@ -27,6 +27,7 @@ from apps.messagestore.mongo_documents import (
 )
 from apps.messagestore.mongo_errors import write_unordered
 from apps.messagestore.mongo_history import MongoHistory
+from apps.messagestore.mongo_personal_data import MongoPersonalData
 from apps.messagestore.mongo_session import MongoSessions
 
 BY_RECEIVER = [("receiver_id", 1), ("_id", 1)]
@@ -42,6 +43,7 @@ class MongoMessageStore:
     def __init__(self) -> None:
         self._sessions = MongoSessions(settings.MESSAGE_STORE_URL)
         self.history = MongoHistory(self._sessions)
+        self.personal_data = MongoPersonalData(self._sessions)
 
     def set_up(self) -> list[str]:
         """See MessageStore."""

@@ -19,6 +19,7 @@ from apps.messagestore.base import (
     Trace,
 )
 from apps.messagestore.orm_history import OrmHistory
+from apps.messagestore.orm_personal_data import OrmPersonalData
 from apps.messagestore.orm_rows import (
     confirm_values,
     insert_values,
@@ -54,6 +55,7 @@ class OrmMessageStore:
     """MessageStore on the database with the alias ``messages``."""
 
     history = OrmHistory()
+    personal_data = OrmPersonalData()
 
     def set_up(self) -> list[str]:
         """Nothing: Django's migrations make the tables."""

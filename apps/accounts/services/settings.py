@@ -1,15 +1,13 @@
 """What users choose, and what follows when they keep history no more."""
 
 import time
-from datetime import timedelta
 from typing import Any
 
 from django.db import transaction
 from django.db.models import F, Value
 from django.db.models.functions import Least
-from django.utils import timezone
 
-from apps.accounts.announcements import announce_history_erasure, announce_settings
+from apps.accounts.announcements import announce_erasure, announce_settings
 from apps.accounts.errors import InvalidInputError
 from apps.accounts.models import HISTORY_DAYS, HistoryErasure, UserSettings
 
@@ -17,9 +15,6 @@ ON_THEIR_WAY_MS = 60_000
 """Gateways' clocks differ, and a relay may have read the old choice a moment ago: messages accepted so much later are
 erased too, unless history was switched on again by then.
 """
-
-ERASURE_STANDS = timedelta(minutes=10)
-"""A batch that was begun before the choice has long taken effect by then, or will be begun anew."""
 
 
 @transaction.atomic
@@ -59,12 +54,4 @@ def _switch_history(user_id: str, *, on: bool) -> None:
         )
         return
     HistoryErasure.objects.create(user_id=user_id, accepted_until_ms=now_ms + ON_THEIR_WAY_MS)
-    announce_history_erasure()
-
-
-def close_history_erasure(erasure: HistoryErasure) -> bool:
-    """Drop an erasure that was carried out, once nothing of it can still come. Returns whether it was dropped."""
-    if timezone.now() - erasure.requested_at < ERASURE_STANDS:
-        return False
-    erasure.delete()
-    return True
+    announce_erasure()

@@ -8,7 +8,7 @@ import pytest
 from django.utils import timezone
 
 from apps.accounts.models import HistoryErasure
-from apps.delivery.retention import forget_histories
+from apps.delivery.retention import carry_out_erasures
 from apps.messagestore.base import Confirmation, NewMessage, Pointer
 from apps.messagestore.store import get_message_store
 from apps.protocol.ids import conversation_id
@@ -153,7 +153,7 @@ def test_switching_history_off_erases_what_only_this_user_kept(ada, bob) -> None
     write(ada, bob, [3], keepers=[ada])
     deliver(bob, [1, 2])
     keep_history(ada, 0)
-    assert forget_histories() == 3
+    assert carry_out_erasures() == 3
     store = get_message_store()
     stripped = [store.trace(f"msg-{number:016x}").stripped_at_ms is not None for number in (1, 2, 3)]
     assert stripped == [True, False, False], "bob keeps 2, and 3 was not delivered yet"
@@ -168,25 +168,25 @@ def test_what_is_to_be_erased_is_shown_no_more_even_if_history_is_on_again(ada, 
     assert ada.client.get(f"/api/history/{bob.user.pk}").json()["results"] == []
     later = int(time.time() * 1000) + 10
     write(ada, bob, [2], keepers=[ada], at_ms=later)
-    forget_histories()
+    carry_out_erasures()
     assert [one["sequence"] for one in ada.client.get(f"/api/history/{bob.user.pk}").json()["results"]] == [2]
 
 
 def test_a_message_that_was_under_way_is_erased_by_the_next_sweep(ada, bob) -> None:
     keep_history(ada)
     keep_history(ada, 0)
-    forget_histories()
+    carry_out_erasures()
     write(ada, bob, [1], keepers=[ada], at_ms=int(time.time() * 1000))
-    assert forget_histories() == 1
+    assert carry_out_erasures() == 1
 
 
 def test_an_erasure_is_closed_when_nothing_can_come_any_more(ada) -> None:
     keep_history(ada)
     keep_history(ada, 0)
-    forget_histories()
+    carry_out_erasures()
     assert HistoryErasure.objects.count() == 1
     HistoryErasure.objects.update(requested_at=timezone.now() - timedelta(hours=1))
-    forget_histories()
+    carry_out_erasures()
     assert HistoryErasure.objects.count() == 0
 
 
