@@ -14,11 +14,10 @@ from django.db.migrations.executor import MigrationExecutor
 
 from apps.messagelog.log import get_message_log
 from apps.messagestore.store import get_message_store
+from apps.operations.caches import UnsuitableCache, check_caches
 from apps.operations.health import CHECKS, RELAY_GROUP, Check, NotReady
 from apps.operations.preflight import list_own_databases
 from apps.valkey.pools import sync_client
-from apps.valkey.suitability import UnsuitableServer, check_is_one_server, check_keeps_inboxes
-from apps.valkey.sync_keyspace import sync_keyspace
 
 Level = Literal["ok", "warning", "fault"]
 
@@ -72,18 +71,11 @@ def _look(name: str, look: Callable[[], list[Finding]]) -> list[Finding]:
 
 
 def _look_at_valkeys() -> list[Finding]:
-    found: list[Finding] = []
-    keyspace = sync_keyspace(settings.INBOX_REDIS_URL)
-    wanted = [("INBOX_REDIS_URL", url, check_keeps_inboxes) for url in keyspace.node_urls()]
-    wanted += [
-        (name, getattr(settings, name), check_is_one_server) for name in ("CHANNEL_LAYER_URL", "CELERY_BROKER_URL")
-    ]
-    for name, url, check in wanted:
-        try:
-            check(sync_client(url))
-        except UnsuitableServer as error:
-            found.append(Finding(part="valkey", level="fault", text=f"{name} {error}", advice="Use such a server."))
-    return found or [Finding(part="valkey", level="ok", text="the servers can do what they have to")]
+    try:
+        check_caches()
+    except UnsuitableCache as error:
+        return [Finding(part="valkey", level="fault", text=str(error), advice="Use a server that can.")]
+    return [Finding(part="valkey", level="ok", text="the servers can do what they have to")]
 
 
 def _look_at_migrations() -> list[Finding]:
