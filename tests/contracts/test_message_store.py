@@ -487,3 +487,49 @@ def test_forgotten_content_does_not_come_back_with_a_replay(store: MessageStore)
     store.insert_absent([kept], NOW + 2_000)
     assert trace(store).stripped_at_ms is not None
     assert contents(store, A) == []
+
+
+# --- Personal data ---------------------------------------------------------------------------------------------------
+
+C = "usr-cccccccccccc"
+
+
+def test_all_that_somebody_sent_or_received_can_be_listed_in_pages(store: MessageStore) -> None:
+    store.insert_absent(
+        [
+            numbered(1),
+            numbered(2, sender_id=B, sender_device=B1, receiver_id=A),
+            numbered(3, receiver_id=C),
+            numbered(4, sender_id=C, sender_device="dev-c", receiver_id=B),
+            numbered(5, refusal="forbidden", content=None, media=None, reply_to=None),
+        ],
+        NOW,
+    )
+    first = store.personal_data.list_messages(A, "", 2)
+    rest = store.personal_data.list_messages(A, first[-1].trace.standing.message_id, 10)
+    assert [one.trace.standing.sequence for one in (*first, *rest)] == [1, 2, 3, 5]
+    assert [one.body.content if one.body else None for one in (*first, *rest)] == ["hello", "hello", "hello", None]
+
+
+def test_a_message_is_for_who_wrote_keeps_or_awaits_it(store: MessageStore) -> None:
+    store.insert_absent([numbered(1, own_devices=(), pending_devices=(B1,), history_for=(A,))], NOW)
+    (waiting,) = store.personal_data.list_messages(B, "", 10)
+    assert (waiting.is_for(A), waiting.is_for(B), waiting.is_for(C)) == (True, True, False)
+    confirm(store, B, B1, 1)
+    (kept,) = store.personal_data.list_messages(B, "", 10)
+    assert (kept.is_for(A), kept.is_for(B)) == (True, False)
+
+
+def test_erasing_a_person_leaves_the_others_alone(store: MessageStore) -> None:
+    store.insert_absent([numbered(1), numbered(2, receiver_id=C), numbered(3, sender_id=B, receiver_id=C)], NOW)
+    pointer = Pointer(conversation_id="c1", reader_id=A, peer_id=B, message_id="m", sequence=1, read_at_ms=NOW)
+    others = replace(pointer, conversation_id="c2", reader_id=B, peer_id=C)
+    store.raise_pointers([pointer, replace(pointer, reader_id=B, peer_id=A), others])
+    assert store.personal_data.list_read_pointers(A) == [pointer]
+    erased = 0
+    while count := store.personal_data.erase(A, 1):
+        erased += count
+    assert erased == 2
+    assert store.personal_data.list_messages(A, "", 10) == []
+    assert [one.trace.standing.sequence for one in store.personal_data.list_messages(C, "", 10)] == [3]
+    assert store.personal_data.list_read_pointers(B) == [others]
