@@ -92,7 +92,7 @@ def _look_at_migrations() -> list[Finding]:
 
 def _look_at_log() -> list[Finding]:
     status = get_message_log().status()
-    behind = sum(one.last - one.committed.get(RELAY_GROUP, one.first - 1) for one in status.partitions)
+    behind = sum(max(0, one.last - one.committed.get(RELAY_GROUP, 0)) for one in status.partitions)
     slow = behind > LAG_WORTH_A_WORD
     found = [
         Finding(

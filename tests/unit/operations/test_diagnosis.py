@@ -31,6 +31,10 @@ def test_each_part_is_looked_at() -> None:
         assert found[part].level == "ok", found[part]
 
 
+def test_an_empty_log_is_not_behind() -> None:
+    assert by_part()["log"].text == "the relays are 0 records behind"
+
+
 def test_a_fault_comes_with_what_to_do() -> None:
     finding = by_part()["relay"]
     assert (finding.level, finding.text) == ("fault", "no relay is running")
