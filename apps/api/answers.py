@@ -99,6 +99,7 @@ class MessageAnswer(Fields):
     media = serializers.DictField(required=False)
     reply_to = serializers.CharField(required=False)
     timestamp = serializers.IntegerField(help_text="ms since the Unix epoch, by the server")
+    delivered = serializers.BooleanField(help_text="Whether a device of the receiver has confirmed it.")
     sequence = serializers.IntegerField(help_text="Orders the conversation, for everybody alike.")
 
 

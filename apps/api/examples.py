@@ -12,6 +12,7 @@ MESSAGE = {
     "content": "See you at eight?",
     "timestamp": AT,
     "sequence": 1_099_511_627_781,
+    "delivered": True,
 }
 PRESENCE = {"user_id": BOB, "online": False, "last_seen": AT}
 DEVICE = {

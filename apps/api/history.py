@@ -70,10 +70,10 @@ class ConversationsView(ApiView):
 
 
 def build_message(body: Body) -> dict[str, Any]:
-    """The fields of ``incoming_message``, with ``receiver_id``."""
+    """The fields of ``incoming_message``, with ``receiver_id``; ``delivered``: a device of the receiver confirmed it."""
     fields: dict[str, Any] = orjson.loads(build_incoming(body, for_sender=True))
     del fields["action"]
-    return fields
+    return fields | {"delivered": body.delivered}
 
 
 def _build(row: Conversation, user_id: str) -> dict[str, Any]:

@@ -102,6 +102,7 @@ class Body:
     sequence: int
     conversation_id: str
     waited_for: tuple[str, ...]
+    delivered: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,7 +7,7 @@ STANDING = (
 TRACE = f"{STANDING}, sent_at_ms, stored_at_ms, confirmations, history_for, stripped_at_ms, expires_at_ms"
 BODY = (
     "id, sender_id, receiver_id, group_id, content, envelope, media, reply_to, timestamp_ms, sequence, conversation_id,"
-    " pending_devices, own_devices"
+    " pending_devices, own_devices, undelivered"
 )
 POINTER = "conversation_id, reader_id, peer_id, message_id, sequence, read_at_ms"
 RAISE_POINTER = (

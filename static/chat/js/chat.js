@@ -8,6 +8,7 @@ import { applyFrames } from "./apply.js";
 import { Company } from "./company.js";
 import { readUpTo, reportedUpTo } from "./conversations.js";
 import { FrameIntake } from "./frame-intake.js";
+import { History } from "./history.js";
 import { withError, withNewTry, writeMessage } from "./messages.js";
 import { Notebook } from "./notebook.js";
 import { Outbox } from "./outbox.js";
@@ -25,6 +26,7 @@ export class Chat {
   #reports;
   #people;
   #company;
+  #history;
   #intake;
   #lastMoment = 0;
 
@@ -52,6 +54,7 @@ export class Chat {
       onReported: (reported) => this.#recordReported(reported),
     });
     this.#people = new People({ api, store, state });
+    this.#history = new History({ api, notebook: this.#notebook, state });
     this.#company = new Company({
       state,
       send: (frame) => this.#socket.send(frame),
@@ -88,7 +91,7 @@ export class Chat {
   async openChat(peerId) {
     await this.#notebook.openChat(peerId);
     this.#company.showScreen();
-    await Promise.all([this.markRead(), this.#people.refresh(peerId)]);
+    await Promise.all([this.markRead(), this.#people.refresh(peerId), this.#fetchOlder()]);
   }
 
   closeChat() {
@@ -96,8 +99,15 @@ export class Chat {
     this.#company.showScreen();
   }
 
-  loadOlder() {
-    return this.#notebook.loadOlder();
+  /** Show the page before the oldest message on screen: of this device, or of the history on the server. */
+  async loadOlder() {
+    if (this.state.chat?.hasOlder) await this.#notebook.loadOlder();
+    else await this.#fetchOlder();
+  }
+
+  async #fetchOlder() {
+    const chat = this.state.chat;
+    if (chat && !chat.hasOlder) await this.#history.fetchOlder(chat.peer_id, chat.messages[0]);
   }
 
   /** A person found by search; their name is known from now on. */
@@ -177,6 +187,12 @@ export class Chat {
     this.#showConnection();
   }
 
+  /** Here or on another device: what is shown of them, and whether a history is kept, is asked anew. */
+  settingsChanged() {
+    this.state.set({ settingsVersion: this.state.settingsVersion + 1 });
+    this.#history.restart();
+  }
+
   /** How many messages have not reached the server; logging out would lose them. */
   countWaiting() {
     return this.#notebook.countWaiting();
@@ -207,6 +223,12 @@ export class Chat {
     this.#reports.restart(this.state.conversations);
     this.#company.restart();
     this.#people.retryFailed();
+    this.#takeHistory();
+    this.#people.fetchUnknown(this.state.conversations.map(({ peer_id }) => peer_id));
+  }
+
+  async #takeHistory() {
+    await this.#history.begin();
     this.#people.fetchUnknown(this.state.conversations.map(({ peer_id }) => peer_id));
   }
 
@@ -215,7 +237,7 @@ export class Chat {
     else if (frame.action === "presence") this.#company.takePresence(frame);
     else if (frame.action === "typing") this.#company.takeTyping(frame);
     else if (frame.action === "settings_changed") {
-      this.state.set({ settingsVersion: this.state.settingsVersion + 1 });
+      this.settingsChanged();
     } else {
       if (frame.action === "incoming_message") this.#company.takeMessage(frame);
       this.#intake.add(frame);

@@ -83,6 +83,7 @@ def test_history_has_the_fields_of_incoming_message_and_the_receiver(ada, bob) -
             "content": "text 7",
             "timestamp": NOW + 7,
             "sequence": 7,
+            "delivered": False,
         }
     ]
 
