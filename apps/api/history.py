@@ -70,7 +70,7 @@ class ConversationsView(ApiView):
 
 
 def build_message(body: Body) -> dict[str, Any]:
-    """The fields of ``incoming_message``, with ``receiver_id``; ``delivered``: a device of the receiver confirmed it."""
+    """The fields of ``incoming_message``, with ``receiver_id``; ``delivered``: a device of theirs confirmed it."""
     fields: dict[str, Any] = orjson.loads(build_incoming(body, for_sender=True))
     del fields["action"]
     return fields | {"delivered": body.delivered}
