@@ -22,6 +22,7 @@ CHAT_DATA_DIR = env.data_dir("CHAT_DATA_DIR", BASE_DIR / "var")
 SECRET_KEY = env.secret_key("SECRET_KEY", CHAT_DATA_DIR)
 ALLOWED_HOSTS = env.names("ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"])
 CSRF_TRUSTED_ORIGINS = env.names("CSRF_TRUSTED_ORIGINS", [])
+CORS_ALLOWED_ORIGINS = env.names("CORS_ALLOWED_ORIGINS", [])
 LOG_LEVEL = env.choice("LOG_LEVEL", "INFO", ["DEBUG", "INFO", "WARNING", "ERROR"])
 LOG_FORMAT = env.choice("LOG_FORMAT", "text", ["text", "json"])
 
@@ -58,6 +59,7 @@ METRICS_PORT = env.integer("METRICS_PORT", 0, minimum=0, maximum=65_535)
 RATE_LIMIT_PER_MINUTE = env.integer("RATE_LIMIT_PER_MINUTE", 60, minimum=0)
 CONNECTIONS_PER_MINUTE_PER_ADDRESS = env.integer("CONNECTIONS_PER_MINUTE_PER_ADDRESS", 300, minimum=0)
 STEADY_MESSAGES_PER_SECOND = env.integer("STEADY_MESSAGES_PER_SECOND", 0, minimum=0)
+API_CALLS_PER_MINUTE = env.integer("API_CALLS_PER_MINUTE", 600, minimum=0)
 DELIVERY_TIMEOUT_SECONDS = env.integer("DELIVERY_TIMEOUT_SECONDS", 10, minimum=1)
 LOG_RETENTION_HOURS = env.integer("LOG_RETENTION_HOURS", 24, minimum=1, maximum=160)
 DEVICE_STALE_DAYS = env.integer("DEVICE_STALE_DAYS", 30, minimum=1)
@@ -71,8 +73,12 @@ INSTALLED_APPS = [
     "django.contrib.messages",
     "django.contrib.staticfiles",
     "rest_framework",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
     "axes",
     "channels",
+    "corsheaders",
+    "csp",
     "servestatic",
     "apps.messagelog",
     "apps.messagestore",
@@ -88,6 +94,8 @@ if ON_MONGODB:  # else Django would note the tables of the ORM adapter as made, 
     INSTALLED_APPS.remove("apps.messagestore")
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "corsheaders.middleware.CorsMiddleware",
     "servestatic.middleware.ServeStaticMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -141,6 +149,19 @@ SESSION_COOKIE_SAMESITE = "Lax"
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = env.boolean("SECURE_COOKIES", bool(TRUSTED_PROXIES))
 # It is also what sends HSTS and turns plain HTTP away; done here, that would break its own health checks.
 SILENCED_SYSTEM_CHECKS = ["security.W004", "security.W008"] if TRUSTED_PROXIES else []
+CONTENT_SECURITY_POLICY: dict[str, Any] = {
+    "DIRECTIVES": {
+        "default-src": ["'self'"],
+        "img-src": ["'self'", "data:", "blob:"],
+        "object-src": ["'none'"],
+        "base-uri": ["'none'"],
+        "form-action": ["'self'"],
+        "frame-ancestors": ["'none'"],
+    }
+}
+# Other origins come with a token or not at all: cookies are never taken from them.
+CORS_URLS_REGEX = r"^/api/"
+CORS_ALLOW_CREDENTIALS = False
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 LANGUAGE_CODE = "en"
 TIME_ZONE = "UTC"
@@ -160,6 +181,20 @@ CHANNEL_LAYERS = {
 REST_FRAMEWORK: dict[str, Any] = {
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_SCHEMA_CLASS": "apps.api.documentation.ApiSchema",
+}
+SPECTACULAR_SETTINGS: dict[str, Any] = {
+    "TITLE": "chatsite",
+    "VERSION": "1",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "SWAGGER_UI_SETTINGS": {"persistAuthorization": False, "defaultModelsExpandDepth": 0},
+    "POSTPROCESSING_HOOKS": ["apps.api.documentation.add_protocol"],
+    "PATH_CONVERTER_OVERRIDES": {
+        "user_id": {"type": "string", "pattern": "^usr-[0-9a-f]{12}$"},
+        "device_id": {"type": "string", "pattern": "^dev-[0-9a-f]{12}$"},
+    },
 }
 
 # --- Celery ------------------------------------------------------------------------------------------------------
@@ -191,6 +226,11 @@ CELERY_BEAT_SCHEDULER = "celery.beat:Scheduler"
 CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
     "worker canary": {"task": "operations.canary", "schedule": schedule(10), "options": {"expires": 10}},
     "put back what no inbox has": {"task": "delivery.sweep", "schedule": schedule(10), "options": {"expires": 10}},
+    "erase what is not wanted": {
+        "task": "delivery.erase",
+        "schedule": schedule(60),
+        "options": {"expires": 60},
+    },
     "drop what is past its time": {"task": "delivery.purge", "schedule": schedule(60), "options": {"expires": 60}},
 }
 

@@ -13,6 +13,7 @@ from apps.accounts.facts import store_facts
 from apps.connections import control
 
 FORGET_DEVICE_TASK = "delivery.forget_device"
+ERASE_TASK = "delivery.erase"
 """Asked for by name: deliveries stand above accounts in the import order."""
 
 
@@ -39,6 +40,11 @@ def announce_user_revoked(user_id: str, reason: str) -> None:
 def announce_settings(user_id: str, except_device_id: str) -> None:
     """Let the user's other devices fetch the settings anew."""
     _on_commit(control.publish_settings_changed, user_id, except_device_id)
+
+
+def announce_erasure() -> None:
+    """Let the Message DB forget at once; a sweep does it otherwise."""
+    _on_commit(current_app.send_task, ERASE_TASK, retry=False)
 
 
 def _ask_to_forget(user_id: str, device_ids: Sequence[str]) -> None:

@@ -38,15 +38,20 @@ def client_address(request: HttpRequest) -> str:
 
 def check_attempts(limit: AttemptLimit, request: HttpRequest) -> None:
     """Count one attempt. Raises TooManyAttemptsError above the limit, ValkeyError when the cache is down."""
-    address = client_address(request)
     for seconds, attempts in limit.windows:
-        key = f"attempts:{limit.name}:{seconds}:{address}"
-        cache.add(key, 0, timeout=seconds)
-        try:
-            count = cache.incr(key)
-        except ValueError:  # The window ended between the two commands, and a new one begins with this attempt.
-            cache.set(key, count := 1, timeout=seconds)
-        if count > attempts:
-            raise TooManyAttemptsError(
-                "Too many attempts from this address; try again later.", retry_after_seconds=seconds
-            )
+        count_attempt(f"{limit.name}:{seconds}:{client_address(request)}", seconds=seconds, most=attempts)
+
+
+def count_attempt(name: str, *, seconds: int, most: int) -> None:
+    """Count one attempt under this name, which says of what and by whom, in a window of so many seconds.
+
+    Raises TooManyAttemptsError above ``most``, ValkeyError when the cache is down.
+    """
+    key = f"attempts:{name}"
+    cache.add(key, 0, timeout=seconds)
+    try:
+        count = cache.incr(key)
+    except ValueError:  # The window ended between the two commands, and a new one begins with this attempt.
+        cache.set(key, count := 1, timeout=seconds)
+    if count > most:
+        raise TooManyAttemptsError("Too many attempts; try again later.", retry_after_seconds=seconds)

@@ -72,6 +72,33 @@ class UserSettings(models.Model):
         return f"settings of {self.user_id}"
 
 
+class HistoryErasure(models.Model):
+    """A user turned history off: what only that user kept of messages accepted until then must leave the Message DB.
+
+    The row is the order to do so; it stands until nothing of it can still be on its way there.
+    """
+
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="history_erasures")
+    accepted_until_ms = models.BigIntegerField()
+    requested_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    def __str__(self) -> str:
+        return f"history of {self.user_id} until {self.accepted_until_ms}"
+
+
+class AccountErasure(models.Model):
+    """A user was deleted: what the Message DB still holds, or gets from a batch under way, must go too.
+
+    The row is the order to do so; it stands until nothing can still be on its way there.
+    """
+
+    user_id = models.CharField(max_length=16, unique=True)
+    requested_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    def __str__(self) -> str:
+        return f"all of {self.user_id}"
+
+
 class Device(models.Model):
     """One login: a token, or a browser session. Its credential stands here as a hash only."""
 

@@ -7,13 +7,13 @@ from typing import Any
 
 from django.conf import settings
 from django.db import connection
-from django.db.models import Q
+from django.db.models import Max, Q
 from django.db.models.functions import Lower
 from django.utils import timezone
 
 from apps.accounts.credentials import live_credentials
 from apps.accounts.errors import NotFoundError
-from apps.accounts.models import Block, Contact, Device, User, UserSettings
+from apps.accounts.models import AccountErasure, Block, Contact, Device, HistoryErasure, User, UserSettings
 from apps.accounts.names import username_key
 from apps.accounts.replica import read_from_replica
 from apps.protocol.ids import is_user_id
@@ -51,6 +51,22 @@ def get_profile(user_id: str) -> User:
 def get_settings(user_id: str) -> UserSettings:
     """The user's settings; the defaults, unsaved, where nothing was chosen."""
     return UserSettings.objects.filter(pk=user_id).first() or UserSettings(user_id=user_id)
+
+
+def history_erased_until(user_id: str) -> int:
+    """Messages accepted until this time (ms) are no longer in the user's history, even if the store still has them."""
+    latest: int | None = HistoryErasure.objects.filter(user_id=user_id).aggregate(at=Max("accepted_until_ms"))["at"]
+    return latest or 0
+
+
+def list_history_erasures(*, after: int = 0, limit: int) -> list[HistoryErasure]:
+    """Erasures that were asked for and may still find something, in that order, after a row's number."""
+    return list(HistoryErasure.objects.filter(pk__gt=after).order_by("pk")[:limit])
+
+
+def list_account_erasures(*, after: int = 0, limit: int) -> list[AccountErasure]:
+    """The same for users who were deleted."""
+    return list(AccountErasure.objects.filter(pk__gt=after).order_by("pk")[:limit])
 
 
 def search_users(query: str, *, asking_id: str, after: str = "", limit: int) -> list[User]:

@@ -17,7 +17,9 @@ from apps.accounts.services import (
     register_with_device,
     revoke_device,
 )
+from apps.api.answers import CredentialAnswer, TicketAnswer
 from apps.api.base import ApiView, PublicApiView, device_of, read_body, user_of
+from apps.api.documentation import answers
 from apps.api.fields import TextField
 
 # A hash is made of all of it: more would be work for an attacker to give us.
@@ -26,17 +28,17 @@ MAX_NAME_CHARACTERS = 256
 """Only a bound; the services say how long a name may be."""
 
 
-class _LoginBody(serializers.Serializer[Any]):
+class LoginBody(serializers.Serializer[Any]):
     username = TextField(max_length=MAX_NAME_CHARACTERS)
     password = TextField(max_length=MAX_PASSWORD_CHARACTERS)
     device_name = TextField(max_length=DEVICE_NAME_MAX_LENGTH, required=False, allow_blank=True, default="")
 
 
-class _RegisterBody(_LoginBody):
+class RegisterBody(LoginBody):
     display_name = TextField(max_length=MAX_NAME_CHARACTERS, required=False, allow_blank=True, default="")
 
 
-class _PasswordBody(serializers.Serializer[Any]):
+class PasswordBody(serializers.Serializer[Any]):
     old_password = TextField(max_length=MAX_PASSWORD_CHARACTERS)
     new_password = TextField(max_length=MAX_PASSWORD_CHARACTERS)
 
@@ -44,9 +46,10 @@ class _PasswordBody(serializers.Serializer[Any]):
 class RegisterView(PublicApiView):
     """POST /api/auth/register"""
 
+    @answers({201: CredentialAnswer}, body=RegisterBody, refusals=[429], summary="Register")
     def post(self, request: Request) -> Response:
         """A new user with one device; its token is shown here and never again."""
-        body = read_body(request, _RegisterBody)
+        body = read_body(request, RegisterBody)
         check_attempts(REGISTRATIONS, request._request)
         user, device, token = register_with_device(**body)
         return _credential_response(user, device, token, status.HTTP_201_CREATED)
@@ -55,9 +58,10 @@ class RegisterView(PublicApiView):
 class LoginView(PublicApiView):
     """POST /api/auth/login"""
 
+    @answers({200: CredentialAnswer}, body=LoginBody, refusals=[401, 403, 409, 429], summary="Log in")
     def post(self, request: Request) -> Response:
         """A new device of a user who knows the password."""
-        body = read_body(request, _LoginBody)
+        body = read_body(request, LoginBody)
         user = authenticate_user(request._request, username=body["username"], password=body["password"])
         device, token = log_in_device(user, body["device_name"])
         return _credential_response(user, device, token, status.HTTP_200_OK)
@@ -66,6 +70,7 @@ class LoginView(PublicApiView):
 class LogoutView(ApiView):
     """POST /api/auth/logout"""
 
+    @answers({204: None}, summary="Log this device out")
     def post(self, request: Request) -> Response:
         """The asking device is removed: its credential is dead, its sockets close."""
         device = device_of(request)
@@ -79,6 +84,7 @@ class LogoutView(ApiView):
 class TicketView(ApiView):
     """POST /api/auth/ticket"""
 
+    @answers({200: TicketAnswer}, summary="A ticket for one WebSocket")
     def post(self, request: Request) -> Response:
         """A ticket with which the asking device opens one socket."""
         ticket = issue_ticket(device_of(request).credential_hash)
@@ -88,9 +94,10 @@ class TicketView(ApiView):
 class PasswordView(ApiView):
     """POST /api/auth/password"""
 
+    @answers({200: CredentialAnswer}, body=PasswordBody, summary="Change the password")
     def post(self, request: Request) -> Response:
         """A new password: the other devices are logged out, this one gets a new token (null for a session)."""
-        body = read_body(request, _PasswordBody)
+        body = read_body(request, PasswordBody)
         device = device_of(request)
         token = change_password(request._request, device, **body)
         return _credential_response(user_of(request), device, token, status.HTTP_200_OK)

@@ -16,6 +16,7 @@ from apps.accounts.models import Device, User
 from apps.api.authentication import SessionDeviceAuthentication, TokenAuthentication
 from apps.api.errors import LengthRequired, handle_exception
 from apps.api.parsing import JsonObjectParser
+from apps.api.throttles import CallThrottle
 
 
 class ApiView(APIView):
@@ -25,6 +26,8 @@ class ApiView(APIView):
     permission_classes: Sequence[type[BasePermission]] = (IsAuthenticated,)
     parser_classes = (JsonObjectParser,)
     renderer_classes = (JSONRenderer,)
+    throttle_classes = (CallThrottle,)
+    throttle_scope = "calls"
     metadata_class = None
 
     def get_exception_handler(self) -> Callable[[Exception, dict[str, Any]], Response | None]:

@@ -18,6 +18,7 @@ from apps.accounts.errors import (
     NotFoundError,
     TooManyAttemptsError,
 )
+from apps.messagestore.base import StoreUnavailable
 from apps.valkey.pools import ValkeyError
 
 UNAVAILABLE_RETRY_SECONDS = 2
@@ -74,7 +75,7 @@ def handle_exception(error: Exception, context: Mapping[str, Any]) -> Response |
     set_rollback()
     if isinstance(error, AccountError):
         return _of_account_error(error)
-    if isinstance(error, ValkeyError):
+    if isinstance(error, ValkeyError | StoreUnavailable):
         wait = {"Retry-After": str(UNAVAILABLE_RETRY_SECONDS)}
         return error_response(503, "unavailable", "A server behind this one does not answer; try again.", headers=wait)
     if isinstance(error, Http404):
@@ -112,4 +113,11 @@ def _fields(detail: Any) -> dict[str, Any]:
     """Reasons by field; what belongs to no field stands under ``body``."""
     if not isinstance(detail, dict):
         return {"body": list(detail)}
-    return {"body" if name == "non_field_errors" else name: reasons for name, reasons in detail.items()}
+    return {"body" if name == "non_field_errors" else name: _reasons(found) for name, found in detail.items()}
+
+
+def _reasons(detail: Any) -> list[str]:
+    """Of a list in which single items are at fault, DRF gives reasons by index."""
+    if isinstance(detail, Mapping):
+        return [f"Item {index}: {reason}" for index, found in detail.items() for reason in _reasons(found)]
+    return [str(reason) for reason in detail]

@@ -4,6 +4,7 @@ from datetime import datetime
 from typing import Any
 
 from apps.accounts.models import Block, Contact, Device, User, UserSettings
+from apps.accounts.presence import Presence
 
 
 def to_milliseconds(moment: datetime) -> int:
@@ -45,3 +46,8 @@ def build_settings(row: UserSettings) -> dict[str, Any]:
         "show_last_seen": row.show_last_seen,
         "read_receipts": row.read_receipts,
     }
+
+
+def build_presence(presence: Presence) -> dict[str, Any]:
+    """How somebody stands for the asking user."""
+    return {"user_id": presence.user_id, "online": presence.online, "last_seen": presence.last_seen_ms}

@@ -1,14 +1,17 @@
 """The addresses under /api/. They end without a slash."""
 
 from django.urls import path, re_path, register_converter
+from drf_spectacular.views import SpectacularJSONAPIView, SpectacularSwaggerSplitView
 
 from apps.api.auth import LoginView, LogoutView, PasswordView, RegisterView, TicketView
 from apps.api.contacts import BlocksView, BlockView, ContactsView, ContactView
 from apps.api.converters import DeviceIdConverter, UserIdConverter
 from apps.api.devices import DevicesView, DeviceView
 from apps.api.fallbacks import UnknownPathView
+from apps.api.history import ConversationsView, HistoryView
 from apps.api.profiles import MeView, ProfileView, UserSearchView
 from apps.api.settings import SettingsView
+from apps.api.status import StatusOfManyView, StatusView
 
 register_converter(UserIdConverter, "user_id")
 register_converter(DeviceIdConverter, "device_id")
@@ -22,13 +25,19 @@ urlpatterns = [
     path("auth/password", PasswordView.as_view(), name="password"),
     path("user/me", MeView.as_view(), name="me"),
     path("user/settings", SettingsView.as_view(), name="settings"),
+    path("user/status", StatusOfManyView.as_view(), name="status-of-many"),
+    path("user/<user_id:user_id>/status", StatusView.as_view(), name="status"),
     path("user/<user_id:user_id>", ProfileView.as_view(), name="profile"),
     path("users", UserSearchView.as_view(), name="user-search"),
+    path("history/<user_id:participant_id>", HistoryView.as_view(), name="history"),
+    path("conversations", ConversationsView.as_view(), name="conversations"),
     path("contacts", ContactsView.as_view(), name="contacts"),
     path("contacts/<user_id:user_id>", ContactView.as_view(), name="contact"),
     path("blocks", BlocksView.as_view(), name="blocks"),
     path("blocks/<user_id:user_id>", BlockView.as_view(), name="block"),
     path("devices", DevicesView.as_view(), name="devices"),
     path("devices/<device_id:device_id>", DeviceView.as_view(), name="device"),
+    path("schema/", SpectacularJSONAPIView.as_view(), name="schema"),
+    path("docs/", SpectacularSwaggerSplitView.as_view(url_name="api:schema"), name="docs"),
     re_path(r"^", UnknownPathView.as_view(), name="unknown"),
 ]

@@ -18,6 +18,11 @@ def connections_key(user_id: str) -> str:
     return f"connections:{{{user_id}}}"
 
 
+def presence_key(user_id: str) -> str:
+    """There while the user is online."""
+    return f"presence:{{{user_id}}}"
+
+
 def connects_key(source: str) -> str:
     """Counter of the connects of an address or a user."""
     return f"connects:{{{source}}}"

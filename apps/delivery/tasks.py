@@ -11,7 +11,7 @@ from django.conf import settings
 
 from apps.connections.bus import BusSender
 from apps.delivery.drain import drain, to_request
-from apps.delivery.retention import purge_expired
+from apps.delivery.retention import carry_out_erasures, purge_expired
 from apps.delivery.sweep import release_device, sweep_page
 from apps.messagestore.base import StoreUnavailable
 from apps.valkey.pools import ValkeyError, sync_client
@@ -58,6 +58,12 @@ def sweep() -> None:
 def purge() -> None:
     """What is past its time."""
     purge_expired()
+
+
+@shared_task(name="delivery.erase")
+def erase() -> None:
+    """What users no longer want kept, and what is left of deleted users."""
+    carry_out_erasures()
 
 
 @shared_task(name="delivery.forget_device")

@@ -65,7 +65,7 @@ def _typing(process: "GatewayProcess", connection: "Connection", frame: Typing) 
 
 
 def _open_chat(process: "GatewayProcess", connection: "Connection", frame: OpenChat) -> None:
-    """The chat on screen matters to presence pushes only, which this server does not send yet: nothing to note."""
+    process.presence.open_chat(connection, frame)
 
 
 _HANDLERS: "dict[type, Callable[[GatewayProcess, Connection, Any], None]]" = {

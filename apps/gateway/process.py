@@ -19,6 +19,7 @@ from apps.gateway.drains import DrainRequests
 from apps.gateway.events import GatewayEvents
 from apps.gateway.heartbeats import Heartbeats, Silence
 from apps.gateway.polls import PollConnections
+from apps.gateway.presence_watch import PresenceWatch
 from apps.gateway.typing_notices import TypingNotices
 from apps.gateway.worker_number import WorkerNumber
 from apps.ingest.batcher import IngestBatcher
@@ -51,6 +52,7 @@ class GatewayProcess:
         self.heartbeats = Heartbeats(self.server_id, self.connections)
         self.drains = DrainRequests(self.server_id)
         self.typing = TypingNotices(self.directory)
+        self.presence = PresenceWatch(self.threads)
         self.sightings = DeviceSightings(self.threads, self.connections)
         self.polls = PollConnections(self)
         issuer = SnowflakeIssuer(_now_ms, time.monotonic)
@@ -86,6 +88,7 @@ class GatewayProcess:
         self._own(self.silence.run(), "silence")
         self._own(self.drains.run(), "drains")
         self._own(self.typing.run(), "typing")
+        self._own(self.presence.run(), "presence")
         self._own(self.sightings.run(), "sightings")
         self._own(self._events.read_bus(), "bus")
         self._own(self._events.read_control(), "control")
@@ -214,6 +217,7 @@ class GatewayProcess:
         if self._connections.get(connection.device_id) is connection:
             self._drop(connection.device_id)
         self.silence.forget(connection)
+        self.presence.forget(connection)
         self.sightings.note(connection.device_id)
         await connection.end()
         if connection.connection_id:

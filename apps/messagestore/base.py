@@ -3,7 +3,11 @@
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from apps.messagestore.history import MessageHistory
+    from apps.messagestore.personal_data import PersonalData
 
 DAY_MS = 86_400_000
 UNDELIVERED_KEPT_MS = 365 * DAY_MS
@@ -98,6 +102,7 @@ class Body:
     sequence: int
     conversation_id: str
     waited_for: tuple[str, ...]
+    delivered: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,6 +136,14 @@ class Trace:
 
 class MessageStore(Protocol):
     """The Message DB. Every method raises StoreUnavailable, and every write may be repeated with no further effect."""
+
+    @property
+    def history(self) -> "MessageHistory":
+        """What people who keep history can read back."""
+
+    @property
+    def personal_data(self) -> "PersonalData":
+        """All that is held of one person."""
 
     def set_up(self) -> list[str]:
         """Make what the engine needs and does not have yet; may be repeated. Returns what was done, in lines.

@@ -55,6 +55,16 @@ class Message(models.Model):
                 fields=["sender_id", "settled_at_ms"], name="message_settled", condition=Q(settled_at_ms__gt=0)
             ),
             models.Index(fields=["conversation_id", "-sequence"], name="message_history", condition=~Q(history_for="")),
+            models.Index(
+                fields=["sender_id", "conversation_id", "-sequence"],
+                name="message_history_sent",
+                condition=~Q(history_for=""),
+            ),
+            models.Index(
+                fields=["receiver_id", "conversation_id", "-sequence"],
+                name="message_history_received",
+                condition=~Q(history_for=""),
+            ),
             models.Index(fields=["expires_at_ms"], name="message_expiry"),
         ]
 

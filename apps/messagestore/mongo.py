@@ -26,6 +26,8 @@ from apps.messagestore.mongo_documents import (
     to_trace,
 )
 from apps.messagestore.mongo_errors import write_unordered
+from apps.messagestore.mongo_history import MongoHistory
+from apps.messagestore.mongo_personal_data import MongoPersonalData
 from apps.messagestore.mongo_session import MongoSessions
 
 BY_RECEIVER = [("receiver_id", 1), ("_id", 1)]
@@ -40,6 +42,8 @@ class MongoMessageStore:
 
     def __init__(self) -> None:
         self._sessions = MongoSessions(settings.MESSAGE_STORE_URL)
+        self.history = MongoHistory(self._sessions)
+        self.personal_data = MongoPersonalData(self._sessions)
 
     def set_up(self) -> list[str]:
         """See MessageStore."""

@@ -117,6 +117,7 @@ def to_body(document: Mapping[str, Any]) -> Body:
         sequence=document["sequence"],
         conversation_id=document["conversation_id"],
         waited_for=(*document["pending_devices"], *document["own_devices"]),
+        delivered=not document["undelivered"],
     )
 
 

@@ -59,6 +59,7 @@ MESSAGE_INDEXES = (
     _index("settled", "sender_id", "settled_at", partialFilterExpression={"settled_at": {"$exists": True}}),
     _index("pair", "sender_id", "receiver_id", "-timestamp", partialFilterExpression={"history_for": NOT_EMPTY}),
     _index("history", "conversation_id", "-sequence", partialFilterExpression={"history_for": NOT_EMPTY}),
+    _index("kept", "history_for", "conversation_id", "-sequence", partialFilterExpression={"history_for": NOT_EMPTY}),
     _index("group", "group_id", "-timestamp", partialFilterExpression={"group_id": NOT_EMPTY}),
     # Best effort: the monitor comes once a minute, if at all. Reads filter by themselves, and a beat task deletes.
     _index("expiry", "expires_at", expireAfterSeconds=0),

@@ -182,3 +182,21 @@ def pointer_raises(pointers: Sequence[Pointer]) -> list[UpdateOne]:
         )
         for one in pointers
     ]
+
+
+def forgettings(message_ids: Iterable[str], keeper_id: str, at_ms: int) -> list[UpdateMany]:
+    """Take a keeper off messages; what only they kept and nobody waits for is stripped in the same write.
+
+    Never first the one, then the other: after a crash in between nothing would tell that there is content to strip.
+    """
+    alone = {"waiting": False, "history_for": [keeper_id]}
+    not_alone = {"$or": [{"waiting": True}, {"history_for.1": {"$exists": True}}]}
+    forgetting = {"$pull": {"history_for": keeper_id}}
+    found: list[UpdateMany] = []
+    for chunk in chunks(message_ids):
+        named = {"_id": {"$in": chunk}, "history_for": keeper_id}
+        found += [
+            UpdateMany(named | alone, _merge(forgetting, _stripping(at_ms))),
+            UpdateMany(named | not_alone, forgetting),
+        ]
+    return found

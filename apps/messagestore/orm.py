@@ -18,6 +18,8 @@ from apps.messagestore.base import (
     Standing,
     Trace,
 )
+from apps.messagestore.orm_history import OrmHistory
+from apps.messagestore.orm_personal_data import OrmPersonalData
 from apps.messagestore.orm_rows import (
     confirm_values,
     insert_values,
@@ -51,6 +53,9 @@ from apps.messagestore.orm_statements import (
 
 class OrmMessageStore:
     """MessageStore on the database with the alias ``messages``."""
+
+    history = OrmHistory()
+    personal_data = OrmPersonalData()
 
     def set_up(self) -> list[str]:
         """Nothing: Django's migrations make the tables."""

@@ -128,6 +128,7 @@ def to_body(row: tuple[Any, ...]) -> Body:
         sequence=row[9],
         conversation_id=row[10],
         waited_for=(*row[11].split(), *row[12].split()),
+        delivered=not row[13],
     )
 
 

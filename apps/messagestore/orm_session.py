@@ -1,6 +1,6 @@
 """The ORM adapter's way to its database: cursors, transactions, locks, and one error for all that may be repeated."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -67,7 +67,7 @@ def execute_each(statement: str, values: Sequence[Any]) -> int:
         return int(cursor.rowcount)
 
 
-def fetch(statement: str, values: Sequence[Any]) -> list[tuple[Any, ...]]:
+def fetch(statement: str, values: Sequence[Any] | Mapping[str, Any]) -> list[tuple[Any, ...]]:
     """All rows of a query."""
     with repeatable_errors(), connections[ALIAS].cursor() as cursor:
         cursor.execute(statement, values)

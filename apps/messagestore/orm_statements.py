@@ -7,7 +7,7 @@ STANDING = (
 TRACE = f"{STANDING}, sent_at_ms, stored_at_ms, confirmations, history_for, stripped_at_ms, expires_at_ms"
 BODY = (
     "id, sender_id, receiver_id, group_id, content, envelope, media, reply_to, timestamp_ms, sequence, conversation_id,"
-    " pending_devices, own_devices"
+    " pending_devices, own_devices, undelivered"
 )
 POINTER = "conversation_id, reader_id, peer_id, message_id, sequence, read_at_ms"
 RAISE_POINTER = (
@@ -67,3 +67,25 @@ STRIP_RELEASED = (
     "UPDATE message SET content = NULL, envelope = NULL, media = NULL, reply_to = NULL, stripped_at_ms = %(at)s,"
     " expires_at_ms = %(trace_until)s WHERE id = %(id)s AND NOT waiting AND history_for = '' AND stripped_at_ms IS NULL"
 )
+KEPT = "history_for <> '' AND history_for LIKE %(like)s AND timestamp_ms > %(after)s AND timestamp_ms <= %(until)s"
+IN_HISTORY = f"{KEPT} AND refusal = '' AND stripped_at_ms IS NULL AND expires_at_ms > %(now)s"
+# Two halves, each with an index of its own.
+KEPT_BY = (
+    f"SELECT id FROM message WHERE sender_id = %(keeper)s AND {KEPT}"
+    f" UNION SELECT id FROM message WHERE receiver_id = %(keeper)s AND {KEPT}"
+)
+CONVERSATIONS = (
+    "SELECT kept.conversation_id, max(kept.sequence), max(kept.timestamp_ms),"
+    " sum(CASE WHEN kept.receiver_id = %(keeper)s AND kept.sequence > coalesce(read.sequence, 0) THEN 1 ELSE 0 END)"
+    " FROM ("
+    "SELECT conversation_id, sequence, timestamp_ms, receiver_id FROM message"
+    f" WHERE sender_id = %(keeper)s AND {IN_HISTORY}"
+    " UNION ALL "
+    "SELECT conversation_id, sequence, timestamp_ms, receiver_id FROM message"
+    f" WHERE receiver_id = %(keeper)s AND {IN_HISTORY}"
+    ") kept LEFT JOIN read_pointer read ON read.conversation_id = kept.conversation_id AND read.reader_id = %(keeper)s"
+    " GROUP BY kept.conversation_id"
+    " HAVING (max(kept.timestamp_ms), kept.conversation_id) < (%(before_ms)s, %(before_id)s)"
+    " ORDER BY max(kept.timestamp_ms) DESC, kept.conversation_id DESC LIMIT %(limit)s"
+)
+FORGET = "UPDATE message SET history_for = replace(history_for, %(keeper)s, '') WHERE id = %(id)s"

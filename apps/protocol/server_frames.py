@@ -110,6 +110,11 @@ def typing(*, sender_id: str, receiver_id: str, state: str) -> str:
     return _text({"action": "typing", "sender_id": sender_id, "receiver_id": receiver_id, "state": state})
 
 
+def presence(*, user_id: str, online: bool, last_seen_ms: int | None) -> str:
+    """The person whose chat is on screen came or went; null where it is not to be known when they were last seen."""
+    return _text({"action": "presence", "user_id": user_id, "online": online, "last_seen": last_seen_ms})
+
+
 def settings_changed() -> str:
     """The user's settings changed on another device."""
     return '{"action":"settings_changed"}'

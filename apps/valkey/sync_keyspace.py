@@ -42,6 +42,14 @@ class SyncKeyspace:
         """Many commands, pipelined; those for one key are carried out in their order."""
         return self._run([command(*args) for args in commands])
 
+    def get_all(self, keys: Sequence[str]) -> list[str | None]:
+        """The texts of many keys: on one server one MGET."""
+        if not keys:
+            return []
+        if self._slots() is None:
+            return list(self.execute("MGET", *keys))
+        return self.execute_all([("GET", key) for key in keys])
+
     def run(self, script: Script, tag: str, arguments: Sequence[Argument]) -> Any:
         """A script for one user."""
         on_cluster = self._slots() is not None

@@ -21,6 +21,7 @@ from apps.messagestore.base import (
     Standing,
     Trace,
 )
+from apps.messagestore.history import Window
 
 A, B = "usr-aaaaaaaaaaaa", "usr-bbbbbbbbbbbb"
 A1, A2, B1, B2 = "dev-aaaaaaaaaaa1", "dev-aaaaaaaaaaa2", "dev-bbbbbbbbbbb1", "dev-bbbbbbbbbbb2"
@@ -378,3 +379,157 @@ def test_a_batch_that_failed_midway_may_be_stored_again(store: MessageStore) -> 
 def test_what_is_past_its_time_is_read_no_more_though_it_was_not_purged_yet(store: MessageStore) -> None:
     store.insert_absent([MESSAGE], NOW - UNDELIVERED_KEPT_MS - 1)
     assert store.list_bodies([MESSAGE.message_id]) == {}
+
+
+# --- History ---------------------------------------------------------------------------------------------------------
+
+
+def window(keeper: str, **changes: Any) -> Window:
+    return replace(Window(keeper_id=keeper, now_ms=NOW + 1_000, limit=100), **changes)
+
+
+def contents(store: MessageStore, keeper: str, **changes: Any) -> list[str | None]:
+    return [body.content for body in store.history.list_messages("cnv-1", window(keeper, **changes))]
+
+
+def test_history_is_for_those_who_keep_it_newest_first(store: MessageStore) -> None:
+    store.insert_absent(
+        [
+            numbered(1, content="both", history_for=(A, B)),
+            numbered(2, content="only a", history_for=(A,)),
+            numbered(3, content="nobody"),
+            numbered(4, content="elsewhere", conversation_id="cnv-2", history_for=(A, B)),
+            numbered(5, content=None, history_for=(), refusal="forbidden", pending_devices=(), own_devices=()),
+        ],
+        NOW,
+    )
+    assert contents(store, A) == ["only a", "both"]
+    assert contents(store, B) == ["both"]
+
+
+def test_history_goes_on_below_a_sequence_and_within_times(store: MessageStore) -> None:
+    store.insert_absent([numbered(one, content=str(one), history_for=(A,)) for one in range(1, 8)], NOW)
+    page = store.history.list_messages("cnv-1", window(A, limit=3))
+    assert [body.sequence for body in page] == [7, 6, 5]
+    assert [body.sequence for body in store.history.list_messages("cnv-1", window(A, limit=3), below=5)] == [4, 3, 2]
+    assert contents(store, A, until_ms=NOW + 3, after_ms=NOW + 1) == ["3", "2"]
+    assert contents(store, A, now_ms=NOW + UNDELIVERED_KEPT_MS + 1) == []
+
+
+def test_conversations_come_with_their_last_message_and_what_is_unread(store: MessageStore) -> None:
+    store.insert_absent(
+        [
+            numbered(1, history_for=(A, B)),
+            numbered(2, history_for=(B,)),
+            numbered(3, history_for=(B,), sender_id=B, sender_device=B1, receiver_id=A, content="answer"),
+            numbered(4, history_for=(B,), content="last"),
+            numbered(5, history_for=(B,), conversation_id="cnv-2", sender_id="usr-cccccccccccc"),
+            numbered(6, history_for=(A,), conversation_id="cnv-3"),
+        ],
+        NOW,
+    )
+    store.raise_pointers(
+        [Pointer(conversation_id="cnv-1", reader_id=B, peer_id=A, message_id="m1", sequence=1, read_at_ms=NOW)]
+    )
+    found = store.history.list_conversations(window(B))
+    assert [(one.last.conversation_id, one.last.sequence, one.unread) for one in found] == [
+        ("cnv-2", 5, 1),
+        ("cnv-1", 4, 2),
+    ]
+    (first,) = store.history.list_conversations(window(B, limit=1))
+    (second,) = store.history.list_conversations(window(B), before=(first.at_ms, first.last.conversation_id))
+    assert (second.last.content, second.at_ms) == ("last", NOW + 4)
+    assert store.history.list_conversations(window("usr-dddddddddddd")) == []
+
+
+def test_forgetting_strips_what_only_this_person_kept(store: MessageStore, read_raw_row: ReadRawRow) -> None:
+    store.insert_absent(
+        [
+            numbered(1, history_for=(A,), own_devices=(), pending_devices=(B1,)),
+            numbered(2, history_for=(A, B), own_devices=(), pending_devices=(B1,)),
+            numbered(3, history_for=(A,), own_devices=(), pending_devices=(B1,)),
+            numbered(4, history_for=(A,), own_devices=(), pending_devices=(B1,), timestamp_ms=NOW + 500),
+        ],
+        NOW,
+    )
+    confirm(store, B, B1, 1, 2, 4)
+    forgetting = window(A, until_ms=NOW + 400)
+    assert store.history.forget(forgetting) == 3
+    assert store.history.forget(forgetting) == 0
+    assert trace(store, 1).stripped_at_ms == NOW + 1_000
+    assert trace(store, 1).expires_at_ms == NOW + 1_000 + TRACE_KEPT_MS
+    assert not read_raw_row(MESSAGE.message_id).get("content")
+    assert contents(store, B) == ["hello"]
+    assert list(store.list_bodies(["msg-0000000000000003"])) == ["msg-0000000000000003"], "it still waits for a device"
+    assert contents(store, A) == ["hello"], "what was accepted later stays"
+    confirm(store, B, B1, 3)
+    assert trace(store, 3).stripped_at_ms is not None
+
+
+def test_when_both_forget_nothing_is_left_whoever_comes_first(store: MessageStore) -> None:
+    store.insert_absent([numbered(one, history_for=(A, B), own_devices=()) for one in (1, 2)], NOW)
+    confirm(store, B, B1, 1, 2)
+    confirm(store, B, B2, 1)
+    for keeper in (A, B):
+        while store.history.forget(window(keeper, limit=1)):
+            pass
+    assert trace(store, 1).stripped_at_ms is not None
+    assert trace(store, 2).stripped_at_ms is None, "another device still waits for it"
+    confirm(store, B, B2, 2)
+    assert trace(store, 2).stripped_at_ms is not None
+
+
+def test_forgotten_content_does_not_come_back_with_a_replay(store: MessageStore) -> None:
+    kept = numbered(1, history_for=(A,), own_devices=(), pending_devices=(B1,))
+    store.insert_absent([kept], NOW)
+    confirm(store, B, B1, 1)
+    store.history.forget(window(A))
+    store.insert_absent([kept], NOW + 2_000)
+    assert trace(store).stripped_at_ms is not None
+    assert contents(store, A) == []
+
+
+# --- Personal data ---------------------------------------------------------------------------------------------------
+
+C = "usr-cccccccccccc"
+
+
+def test_all_that_somebody_sent_or_received_can_be_listed_in_pages(store: MessageStore) -> None:
+    store.insert_absent(
+        [
+            numbered(1),
+            numbered(2, sender_id=B, sender_device=B1, receiver_id=A),
+            numbered(3, receiver_id=C),
+            numbered(4, sender_id=C, sender_device="dev-c", receiver_id=B),
+            numbered(5, refusal="forbidden", content=None, media=None, reply_to=None),
+        ],
+        NOW,
+    )
+    first = store.personal_data.list_messages(A, "", 2)
+    rest = store.personal_data.list_messages(A, first[-1].trace.standing.message_id, 10)
+    assert [one.trace.standing.sequence for one in (*first, *rest)] == [1, 2, 3, 5]
+    assert [one.body.content if one.body else None for one in (*first, *rest)] == ["hello", "hello", "hello", None]
+
+
+def test_a_message_is_for_who_wrote_keeps_or_awaits_it(store: MessageStore) -> None:
+    store.insert_absent([numbered(1, own_devices=(), pending_devices=(B1,), history_for=(A,))], NOW)
+    (waiting,) = store.personal_data.list_messages(B, "", 10)
+    assert (waiting.is_for(A), waiting.is_for(B), waiting.is_for(C)) == (True, True, False)
+    confirm(store, B, B1, 1)
+    (kept,) = store.personal_data.list_messages(B, "", 10)
+    assert (kept.is_for(A), kept.is_for(B)) == (True, False)
+
+
+def test_erasing_a_person_leaves_the_others_alone(store: MessageStore) -> None:
+    store.insert_absent([numbered(1), numbered(2, receiver_id=C), numbered(3, sender_id=B, receiver_id=C)], NOW)
+    pointer = Pointer(conversation_id="c1", reader_id=A, peer_id=B, message_id="m", sequence=1, read_at_ms=NOW)
+    others = replace(pointer, conversation_id="c2", reader_id=B, peer_id=C)
+    store.raise_pointers([pointer, replace(pointer, reader_id=B, peer_id=A), others])
+    assert store.personal_data.list_read_pointers(A) == [pointer]
+    erased = 0
+    while count := store.personal_data.erase(A, 1):
+        erased += count
+    assert erased == 2
+    assert store.personal_data.list_messages(A, "", 10) == []
+    assert [one.trace.standing.sequence for one in store.personal_data.list_messages(C, "", 10)] == [3]
+    assert store.personal_data.list_read_pointers(B) == [others]

@@ -33,6 +33,7 @@ async function loadPage({ device_id = "dev-aaaaaaaaaaaa", isConnected = true } =
       if (user_id !== PEER) throw new ApiError("not_found", "There is no such person.", 404);
       return { user_id, username: "bob", display_name: "Bob" };
     },
+    getSettings: async () => ({ history_days: 0 }),
     logOut: async () => null,
   };
   const environment = { isVisible: () => isVisible, isOnline: () => true, goToLogin: () => (visits += 1) };

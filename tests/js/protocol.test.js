@@ -55,7 +55,7 @@ test("a frame that lacks a field, or has another type in it, is refused", () => 
 });
 
 test("an action of a later version passes", () => {
-  assert.equal(decodeServerFrame('{"action":"presence"}').action, "presence");
+  assert.equal(decodeServerFrame('{"action":"constellation"}').action, "constellation");
 });
 
 test("confirmations carry at most 500 ids each", () => {

@@ -13,10 +13,12 @@ from apps.accounts.services.devices import (
     revoke_device,
     touch_devices,
 )
+from apps.accounts.services.erasure import close_erasure, delete_user
 from apps.accounts.services.passwords import change_password
-from apps.accounts.services.profiles import update_profile, update_settings
+from apps.accounts.services.profiles import update_profile
 from apps.accounts.services.registration import NewAccount, register_in_bulk, register_user, register_with_device
 from apps.accounts.services.relations import add_contact, block_user, remove_contact, unblock_user
+from apps.accounts.services.settings import update_settings
 from apps.accounts.services.suspension import suspend_user, unsuspend_user
 
 __all__ = [
@@ -25,6 +27,8 @@ __all__ = [
     "authenticate_user",
     "block_user",
     "change_password",
+    "close_erasure",
+    "delete_user",
     "ensure_session_device",
     "log_in_device",
     "log_in_session",

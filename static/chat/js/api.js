@@ -34,6 +34,17 @@ export class Api {
     return this.#call("PUT", "/api/user/settings", { body: settings });
   }
 
+  /** Conversations with their last message and the number of unread ones, newest first; empty without a history. */
+  async listConversations() {
+    return (await this.#call("GET", "/api/conversations")).results;
+  }
+
+  /** A page of kept messages, newest first, from `before` (ms) back: {results, next}. */
+  listHistory(peerId, { before, limit }) {
+    const query = new URLSearchParams({ limit, ...(before ? { last_timestamp: before } : {}) });
+    return this.#call("GET", `/api/history/${encodeURIComponent(peerId)}?${query}`);
+  }
+
   async listDevices() {
     return (await this.#call("GET", "/api/devices")).results;
   }

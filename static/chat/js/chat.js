@@ -5,8 +5,10 @@
  */
 
 import { applyFrames } from "./apply.js";
+import { Company } from "./company.js";
 import { readUpTo, reportedUpTo } from "./conversations.js";
 import { FrameIntake } from "./frame-intake.js";
+import { History } from "./history.js";
 import { withError, withNewTry, writeMessage } from "./messages.js";
 import { Notebook } from "./notebook.js";
 import { Outbox } from "./outbox.js";
@@ -23,6 +25,8 @@ export class Chat {
   #outbox;
   #reports;
   #people;
+  #company;
+  #history;
   #intake;
   #lastMoment = 0;
 
@@ -50,6 +54,12 @@ export class Chat {
       onReported: (reported) => this.#recordReported(reported),
     });
     this.#people = new People({ api, store, state });
+    this.#history = new History({ api, notebook: this.#notebook, state });
+    this.#company = new Company({
+      state,
+      send: (frame) => this.#socket.send(frame),
+      isVisible: () => environment.isVisible() && !state.interruption,
+    });
     this.#intake = new FrameIntake({
       process: (frames) => this.#takeFrames(frames),
       onFailure: (error) => this.#handleStorageFailure(error),
@@ -75,19 +85,29 @@ export class Chat {
   stop() {
     this.#socket.stop();
     this.#outbox.close();
+    this.#company.lose();
   }
 
   async openChat(peerId) {
     await this.#notebook.openChat(peerId);
-    await Promise.all([this.markRead(), this.#people.refresh(peerId)]);
+    this.#company.showScreen();
+    await Promise.all([this.markRead(), this.#people.refresh(peerId), this.#fetchOlder()]);
   }
 
   closeChat() {
     this.#notebook.closeChat();
+    this.#company.showScreen();
   }
 
-  loadOlder() {
-    return this.#notebook.loadOlder();
+  /** Show the page before the oldest message on screen: of this device, or of the history on the server. */
+  async loadOlder() {
+    if (this.state.chat?.hasOlder) await this.#notebook.loadOlder();
+    else await this.#fetchOlder();
+  }
+
+  async #fetchOlder() {
+    const chat = this.state.chat;
+    if (chat && !chat.hasOlder) await this.#history.fetchOlder(chat.peer_id, chat.messages[0]);
   }
 
   /** A person found by search; their name is known from now on. */
@@ -145,6 +165,16 @@ export class Chat {
     this.#reports.report(this.state.conversation(peerId));
   }
 
+  /** The page came to the front, or went to the back. */
+  showScreen() {
+    this.#company.showScreen();
+  }
+
+  /** The person is writing to somebody; `isEmpty`: no more. */
+  noteWriting(peerId, isEmpty) {
+    this.#company.noteWriting(peerId, isEmpty);
+  }
+
   /** The network came back, or the page is looked at again. */
   wakeUp() {
     this.#socket.retryNow();
@@ -155,6 +185,12 @@ export class Chat {
   checkConnection() {
     this.#socket.probe();
     this.#showConnection();
+  }
+
+  /** Here or on another device: what is shown of them, and whether a history is kept, is asked anew. */
+  settingsChanged() {
+    this.state.set({ settingsVersion: this.state.settingsVersion + 1 });
+    this.#history.restart();
   }
 
   /** How many messages have not reached the server; logging out would lose them. */
@@ -185,24 +221,38 @@ export class Chat {
     this.#showConnection();
     this.#outbox.open();
     this.#reports.restart(this.state.conversations);
+    this.#company.restart();
     this.#people.retryFailed();
+    this.#takeHistory();
+    this.#people.fetchUnknown(this.state.conversations.map(({ peer_id }) => peer_id));
+  }
+
+  async #takeHistory() {
+    await this.#history.begin();
     this.#people.fetchUnknown(this.state.conversations.map(({ peer_id }) => peer_id));
   }
 
   #handleFrame(frame) {
     if (frame.action === "heartbeat") this.#reports.acknowledge();
+    else if (frame.action === "presence") this.#company.takePresence(frame);
+    else if (frame.action === "typing") this.#company.takeTyping(frame);
     else if (frame.action === "settings_changed") {
-      this.state.set({ settingsVersion: this.state.settingsVersion + 1 });
-    } else this.#intake.add(frame);
+      this.settingsChanged();
+    } else {
+      if (frame.action === "incoming_message") this.#company.takeMessage(frame);
+      this.#intake.add(frame);
+    }
   }
 
   #handleDown() {
     this.#outbox.close();
+    this.#company.lose();
     this.#showConnection();
   }
 
   #handleEnd(code) {
     this.#outbox.close();
+    this.#company.lose();
     this.state.set({ connection: CONNECTION.OFFLINE });
     if (code === CLOSE.NOT_AUTHENTICATED) this.#environment.goToLogin();
     else this.state.set({ interruption: code === CLOSE.REPLACED ? "replaced" : "ended" });

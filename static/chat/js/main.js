@@ -58,6 +58,7 @@ function buildTransports({ user_id }) {
 
 function followPage(chat, transports) {
   document.addEventListener("visibilitychange", () => {
+    chat.showScreen();
     if (document.visibilityState !== "visible") return;
     chat.wakeUp();
     chat.markRead();

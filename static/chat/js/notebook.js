@@ -60,6 +60,10 @@ export class Notebook {
     this.#state.mergeOlder(peer_id, older, older.length === PAGE_SIZE);
   }
 
+  readMeta(name) {
+    return this.#store.getMeta(name);
+  }
+
   async countWaiting() {
     return (await this.#store.listWaiting()).length;
   }

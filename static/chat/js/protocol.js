@@ -27,6 +27,8 @@ const REQUIRED_FIELDS = {
   incoming_message: { message_id: "string", sender_id: "string", timestamp: "number", sequence: "number" },
   message_delivered: { message_id: "string" },
   message_read: { message_id: "string", reader_id: "string" },
+  typing: { sender_id: "string", state: "string" },
+  presence: { user_id: "string", online: "boolean" },
   settings_changed: {},
   error: { code: "string" },
 };
@@ -87,6 +89,16 @@ export function buildConfirmations(messageIds, now) {
 /** `message_read`: this message of `peerId` and all earlier ones are read. */
 export function buildMessageRead(messageId, peerId, now) {
   return { action: "message_read", message_id: messageId, receiver_id: peerId, timestamp: now };
+}
+
+/** `open_chat`: the one chat on screen; null: none. */
+export function buildOpenChat(peerId) {
+  return peerId ? { action: "open_chat", user_id: peerId } : { action: "open_chat" };
+}
+
+/** `typing`; `state` is "start" or "stop". */
+export function buildTyping(peerId, state) {
+  return { action: "typing", receiver_id: peerId, state };
 }
 
 export function buildHeartbeat() {

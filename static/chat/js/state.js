@@ -21,6 +21,10 @@ export class ChatState extends EventTarget {
   interruption = null;
   notice = "";
   settingsVersion = 0;
+  /** null, or {user_id, online, last_seen: ms or null} of the person whose chat is on screen. */
+  presence = null;
+  /** Ids of those who are writing to this user. */
+  writers = new Set();
   #conversations = new Map();
   #people = new Map();
   #chat = null;

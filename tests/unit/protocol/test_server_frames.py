@@ -34,6 +34,8 @@ BUILT: dict[str, Callable[[], str]] = {
     "message-delivered-elsewhere": lambda: server_frames.message_delivered(message_id=M, timestamp_ms=T),
     "message-read-by-peer": lambda: server_frames.message_read(message_id=M, reader_id=B, timestamp_ms=T),
     "typing-of-peer": lambda: server_frames.typing(sender_id=A, receiver_id=B, state="start"),
+    "presence": lambda: server_frames.presence(user_id=B, online=True, last_seen_ms=T),
+    "presence-hidden": lambda: server_frames.presence(user_id=B, online=False, last_seen_ms=None),
     "settings-changed": server_frames.settings_changed,
     "error-invalid-field": lambda: server_frames.error(
         FrameError(ErrorCode.INVALID_FIELD, "content: expected text.", field="content", message_id_by_client=42)

@@ -1,4 +1,4 @@
-/** `<chat-composer>`: where one writes. Enter sends, Shift+Enter begins a line. Fires `send-text` {text}. */
+/** `<chat-composer>`: where one writes. Enter sends, Shift+Enter begins a line. Fires `send-text` {text} and `writing` {isEmpty}. */
 
 import { html, nothing } from "lit";
 
@@ -38,7 +38,7 @@ export class Composer extends ChatElement {
             rows="1"
             enterkeyhint="send"
             .value=${this.text}
-            @input=${(event) => (this.text = event.target.value)}
+            @input=${this.#handleInput}
             @keydown=${this.#handleKey}
           ></textarea>
           ${length >= COUNTER_FROM ? this.#renderCounter(length) : nothing}
@@ -68,6 +68,16 @@ export class Composer extends ChatElement {
     textarea.style.height = `${textarea.scrollHeight}px`;
   }
 
+  #handleInput(event) {
+    this.text = event.target.value;
+    this.#announceWriting();
+  }
+
+  #announceWriting() {
+    const isEmpty = cleanContent(this.text) === "";
+    this.dispatchEvent(new CustomEvent("writing", { detail: { isEmpty } }));
+  }
+
   #handleKey(event) {
     // While an input method composes a word, Enter accepts the word.
     if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
@@ -81,6 +91,7 @@ export class Composer extends ChatElement {
     if (length === 0 || length > MAX_CONTENT_CHARACTERS) return;
     this.dispatchEvent(new CustomEvent("send-text", { detail: { text: this.text } }));
     this.text = "";
+    this.#announceWriting();
     this.#textarea.focus();
   }
 }

@@ -44,7 +44,8 @@ export class ConversationList extends ChatElement {
     `;
   }
 
-  #renderPreview({ last, peer_read_sequence }) {
+  #renderPreview({ peer_id, last, peer_read_sequence }) {
+    if (this.chat.state.writers.has(peer_id)) return html`<span class="writing">typing …</span>`;
     const isMine = last.sender_id === this.chat.state.me.user_id;
     return html`${isMine ? statusIcon(statusOf(last, peer_read_sequence)) : nothing}<span>${last.content}</span>`;
   }

@@ -7,7 +7,7 @@ import { nameOf } from "./avatar.js";
 import { ChatElement } from "./element.js";
 import { backIcon, downIcon } from "./icons.js";
 import { renderMessage } from "./message.js";
-import { formatDay, groupByDay } from "./times.js";
+import { formatDay, formatLastSeen, groupByDay } from "./times.js";
 import "./composer.js";
 
 const NEAR_END_PX = 80;
@@ -39,7 +39,7 @@ export class Conversation extends ChatElement {
           <chat-avatar .person=${person}></chat-avatar>
           <div class="who">
             <h1>${nameOf(person)}</h1>
-            ${person ? html`<span class="muted">@${person.username}</span>` : nothing}
+            <span class="muted" aria-live="polite">${this.#describe(person)}</span>
           </div>
         </header>
         <div class="log" role="log" aria-label="Messages" tabindex="0" @scroll=${this.#handleScroll}>
@@ -51,9 +51,25 @@ export class Conversation extends ChatElement {
           )}
         </div>
         ${this.isAtEnd ? nothing : this.#renderJump()}
-        <chat-composer .peerId=${peer_id} @send-text=${(event) => this.#send(peer_id, event)}></chat-composer>
+        <chat-composer
+          .peerId=${peer_id}
+          @send-text=${(event) => this.#send(peer_id, event)}
+          @writing=${({ detail }) => this.chat.noteWriting(peer_id, detail.isEmpty)}
+        ></chat-composer>
       </section>
     `;
+  }
+
+  /** What the person is doing, or when they were last here, or who they are. */
+  #describe(person) {
+    const { state } = this.chat;
+    if (state.writers.has(state.chat.peer_id)) return "typing …";
+    const { presence } = state;
+    if (presence?.user_id === state.chat.peer_id) {
+      if (presence.online) return "online";
+      if (presence.last_seen) return formatLastSeen(presence.last_seen, Date.now());
+    }
+    return person ? `@${person.username}` : "";
   }
 
   #renderDay({ day, messages }) {

@@ -127,7 +127,10 @@ export class Settings extends ChatElement {
     const before = this.settings;
     this.settings = { ...before, ...changed };
     return this.#try(
-      async () => (this.settings = await this.chat.api.putSettings(this.settings)),
+      async () => {
+        this.settings = await this.chat.api.putSettings(this.settings);
+        if ("history_days" in changed) this.chat.settingsChanged();
+      },
       () => (this.settings = before),
     );
   }

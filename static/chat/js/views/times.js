@@ -26,6 +26,14 @@ export function formatShort(timestamp, now) {
   return daysBetween(timestamp, now) <= 0 ? formatClock(timestamp) : formatDay(timestamp, now);
 }
 
+/** "last seen today at 14:05", "last seen on 3 May" */
+export function formatLastSeen(timestamp, now) {
+  const days = daysBetween(timestamp, now);
+  if (days <= 0) return `last seen today at ${formatClock(timestamp)}`;
+  if (days === 1) return `last seen yesterday at ${formatClock(timestamp)}`;
+  return `last seen on ${formatDay(timestamp, now)}`;
+}
+
 /** Calendar days from one moment to the other, by the local calendar (a day may have 23 or 25 hours). */
 function daysBetween(earlier, later) {
   return Math.round((startOfDay(later) - startOfDay(earlier)) / DAY_MS);

@@ -1,0 +1,119 @@
+"""/api/history/{participant_id} and /api/conversations: what the asking user keeps, and nobody else's."""
+
+import time
+from typing import Any
+
+import orjson
+from drf_spectacular.utils import OpenApiParameter
+from rest_framework import status
+from rest_framework.exceptions import APIException
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from apps.accounts.errors import InvalidInputError, NotFoundError
+from apps.accounts.selectors import get_settings, get_user, history_erased_until
+from apps.api.answers import ConversationAnswer, MessageAnswer, page_of
+from apps.api.base import ApiView, user_of
+from apps.api.documentation import CURSOR, answers
+from apps.api.pagination import page_response, read_cursor, read_number_cursor
+from apps.delivery.frames import build_incoming
+from apps.messagestore.base import Body
+from apps.messagestore.history import NEWEST, Conversation, Window
+from apps.messagestore.store import get_message_store
+from apps.protocol.ids import conversation_id
+
+PAGE_SIZE = 100
+DEFAULT_LIMIT = 50
+_FROM = OpenApiParameter("last_timestamp", int, description="Begin with the last message of this time (ms) or before.")
+_LIMIT = OpenApiParameter("limit", int, description=f"Messages a page, 1 to {PAGE_SIZE}; {DEFAULT_LIMIT} by default.")
+
+
+class HistoryOff(APIException):
+    """The asking user keeps no history."""
+
+    status_code = status.HTTP_403_FORBIDDEN
+    default_code = "history_off"
+    default_detail = "You keep no history. It can be switched on in the settings, for messages from then on."
+
+
+class HistoryView(ApiView):
+    """GET /api/history/{participant_id}"""
+
+    @answers({200: page_of(MessageAnswer)}, query=[_FROM, _LIMIT, CURSOR], summary="A conversation's history")
+    def get(self, request: Request, participant_id: str) -> Response:
+        """Messages with somebody, newest first, from ``last_timestamp`` back; ``limit`` is 100 at most."""
+        user_id = user_of(request).pk
+        if get_settings(user_id).history_days == 0:
+            raise HistoryOff
+        if participant_id == user_id:
+            raise NotFoundError("conversation")
+        get_user(participant_id)
+        limit = _read_number(request, "limit", default=DEFAULT_LIMIT, highest=PAGE_SIZE)
+        window = _window(user_id, limit=limit + 1, until_ms=_read_number(request, "last_timestamp", default=NEWEST))
+        below = read_number_cursor(request) or NEWEST
+        rows = get_message_store().history.list_messages(conversation_id(user_id, participant_id), window, below)
+        return page_response(rows, size=limit, key=lambda row: row.sequence, build=build_message)
+
+
+class ConversationsView(ApiView):
+    """GET /api/conversations"""
+
+    @answers({200: page_of(ConversationAnswer)}, query=[CURSOR], summary="The conversations")
+    def get(self, request: Request) -> Response:
+        """Conversations of which the asking user keeps history, by their last message, newest first."""
+        user_id = user_of(request).pk
+        if get_settings(user_id).history_days == 0:
+            return Response({"results": [], "next": None})
+        window = _window(user_id, limit=PAGE_SIZE + 1)
+        rows = get_message_store().history.list_conversations(window, _read_conversation_cursor(request))
+        return page_response(rows, size=PAGE_SIZE, key=_conversation_key, build=lambda row: _build(row, user_id))
+
+
+def build_message(body: Body) -> dict[str, Any]:
+    """The fields of ``incoming_message``, with ``receiver_id``; ``delivered``: a device of theirs confirmed it."""
+    fields: dict[str, Any] = orjson.loads(build_incoming(body, for_sender=True))
+    del fields["action"]
+    return fields | {"delivered": body.delivered}
+
+
+def _build(row: Conversation, user_id: str) -> dict[str, Any]:
+    participant_id = row.last.receiver_id if row.last.sender_id == user_id else row.last.sender_id
+    return {
+        "participant_id": participant_id,
+        "last_message": build_message(row.last),
+        "unread_count": row.unread,
+    }
+
+
+def _window(user_id: str, *, limit: int, until_ms: int = NEWEST) -> Window:
+    return Window(
+        keeper_id=user_id,
+        now_ms=int(time.time() * 1000),
+        limit=limit,
+        after_ms=history_erased_until(user_id),
+        until_ms=until_ms,
+    )
+
+
+def _read_number(request: Request, name: str, *, default: int, highest: int = NEWEST) -> int:
+    text = request.query_params.get(name, "")
+    if not text:
+        return default
+    if not (text.isascii() and text.isdecimal() and len(text) <= 18 and 1 <= int(text) <= highest):
+        most = f" to {highest}" if highest < NEWEST else " up"
+        raise InvalidInputError({name: [f"Give a whole number from 1{most}."]})
+    return int(text)
+
+
+def _conversation_key(row: Conversation) -> str:
+    return f"{row.at_ms} {row.last.conversation_id}"
+
+
+def _read_conversation_cursor(request: Request) -> tuple[int, str]:
+    key = read_cursor(request)
+    if not key:
+        return NEWEST, ""
+    at_ms, _, last_id = key.partition(" ")
+    if not (at_ms.isascii() and at_ms.isdecimal() and len(at_ms) <= 18):
+        raise InvalidInputError({"cursor": ["Take a cursor from the page before, or none."]})
+    return int(at_ms), last_id

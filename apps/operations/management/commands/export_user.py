@@ -1,0 +1,55 @@
+"""``manage.py export_user``: everything that the site holds of one user, as a zip."""
+
+import json
+from argparse import ArgumentParser
+from pathlib import Path
+from typing import Any
+
+from django.core.management import BaseCommand, CommandError
+
+from apps.messagestore.base import StoreUnavailable
+from apps.operations.lookup import find_named_user
+from apps.operations.personal_data import count_data, write_archive
+
+PROGRESS_STEP = 500
+
+
+class Command(BaseCommand):
+    """Writes the archive that a user may ask for by law; read by nobody else (mode 0600)."""
+
+    help = "Write everything that the site holds of one user into a zip file."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        """Declare the options."""
+        parser.add_argument("user", metavar="USER", help="username or usr- id")
+        parser.add_argument("--out", type=Path, metavar="FILE", help="default: export-USERNAME.zip in this folder")
+        parser.add_argument("--json", action="store_true", help="print one JSON object")
+        parser.add_argument("--dry-run", action="store_true", help="only count")
+
+    def handle(self, *, user: str, out: Path | None, dry_run: bool, **options: Any) -> None:
+        """Write it, or count."""
+        found = find_named_user(user)
+        path = out or Path(f"export-{found.username}.zip")
+        show = options["verbosity"] > 0 and self.stderr.isatty()
+        try:
+            counts = count_data(found) if dry_run else write_archive(found, path, self._show if show else _be_silent)
+        except FileExistsError:
+            raise CommandError(f"{path} is there already: choose another file with --out") from None
+        except OSError as error:
+            raise CommandError(f"{path} cannot be written ({error.strerror})") from None
+        except StoreUnavailable as error:
+            path.unlink(missing_ok=True)  # half an export would look like a whole one
+            raise CommandError(f"the Message DB does not answer ({error})") from None
+        if options["json"]:
+            self.stdout.write(json.dumps({"file": None if dry_run else str(path)} | counts))
+        else:
+            lines = [f"{count:>9,} {kind.replace('_', ' ')}" for kind, count in counts.items()]
+            self.stdout.write("\n".join([*lines, "nothing was written" if dry_run else f"in {path}"]))
+
+    def _show(self, count: int) -> None:
+        if count % PROGRESS_STEP == 0:
+            self.stderr.write(f"\r{count:,} messages", ending="")
+
+
+def _be_silent(count: int) -> None:
+    """Nobody watches."""

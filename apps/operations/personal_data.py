@@ -1,0 +1,186 @@
+"""All that the site holds of one person: counted, written into an archive, deleted."""
+
+import json
+import zipfile
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+
+from apps.accounts.models import Block, Contact, Device, User
+from apps.accounts.selectors import get_settings
+from apps.accounts.services import delete_user
+from apps.delivery.retention import carry_out_erasures
+from apps.messagestore.personal_data import HeldMessage
+from apps.messagestore.store import get_message_store
+from apps.valkey.sync_keyspace import sync_keyspace
+
+PAGE = 500
+
+README = """What the site holds of you.
+
+profile.json        your account and settings
+devices.json        where you are logged in
+contacts.json       your contact list; blocks.json whom you have blocked
+messages.jsonl      one message a line that you sent or received, as far as the server still has it; "content" is there
+                    where you wrote it, keep a history of it, or have not received it yet
+read_pointers.jsonl how far you have read each conversation
+Times are milliseconds since 1970-01-01 UTC, or ISO 8601. The log of the last {hours} h may hold what was sent then.
+"""
+
+Progress = Callable[[int], object]
+"""Is told the messages done so far."""
+
+
+def count_data(user: User) -> dict[str, int]:
+    """How much there is of each kind."""
+    return {
+        "devices": Device.objects.filter(user=user).count(),
+        "contacts": Contact.objects.filter(owner=user).count(),
+        "blocks": Block.objects.filter(owner=user).count(),
+        "messages": sum(1 for _ in _iterate_messages(user.pk)),
+        "read_pointers": len(get_message_store().personal_data.list_read_pointers(user.pk)),
+    }
+
+
+def write_archive(user: User, path: Path, progress: Progress) -> dict[str, int]:
+    """Write everything held of a user into a zip; returns how much of each kind.
+
+    Raises FileExistsError rather than write over a file, OSError, StoreUnavailable.
+    """
+    with path.open("xb") as file, zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        path.chmod(0o600)
+        archive.writestr("README.txt", README.format(hours=settings.LOG_RETENTION_HOURS))
+        archive.writestr("profile.json", _to_json(_profile(user)))
+        devices, contacts, blocks = _devices(user), _people(user.contacts.all()), _people(user.blocks.all())
+        archive.writestr("devices.json", _to_json(devices))
+        archive.writestr("contacts.json", _to_json(contacts))
+        archive.writestr("blocks.json", _to_json(blocks))
+        messages = _write_messages(archive, user.pk, progress)
+        pointers = get_message_store().personal_data.list_read_pointers(user.pk)
+        lines = [
+            _to_line(
+                {
+                    "conversation_id": one.conversation_id,
+                    "peer_id": one.peer_id,
+                    "message_id": one.message_id,
+                    "read_at": one.read_at_ms,
+                }
+            )
+            for one in pointers
+        ]
+        archive.writestr("read_pointers.jsonl", "".join(lines))
+    return {
+        "devices": len(devices),
+        "contacts": len(contacts),
+        "blocks": len(blocks),
+        "messages": messages,
+        "read_pointers": len(pointers),
+    }
+
+
+def erase_person(user: User) -> dict[str, Any]:
+    """Delete a user everywhere; returns the receipt. May be repeated after a failure.
+
+    Raises ValkeyError and StoreUnavailable: then the order stands, and Celery carries it out.
+    """
+    receipt: dict[str, Any] = {"user_id": user.pk, "username": user.username, "deleted": count_data(user)}
+    user_id = user.pk
+    delete_user(user_id)
+    carry_out_erasures()
+    receipt["deleted"]["cache_keys"] = _delete_keys(user_id)
+    now = datetime.now(UTC)
+    receipt["at"] = now.isoformat(timespec="seconds")
+    gone = now + timedelta(hours=settings.LOG_RETENTION_HOURS)
+    receipt["log_holds_until"] = gone.isoformat(timespec="seconds")
+    return receipt
+
+
+def _delete_keys(user_id: str) -> int:
+    """Every key with the user's hash tag: inboxes, receipts, registry, presence, facts, dedup."""
+    keyspace = sync_keyspace(settings.INBOX_REDIS_URL)
+    keys = sorted(keyspace.scan(f"*{{{user_id}}}*"))
+    for start in range(0, len(keys), PAGE):
+        keyspace.execute_all([("UNLINK", key) for key in keys[start : start + PAGE]])
+    return len(keys)
+
+
+def _profile(user: User) -> dict[str, Any]:
+    chosen = get_settings(user.pk)
+    return {
+        "user_id": user.pk,
+        "username": user.username,
+        "display_name": user.display_name,
+        "avatar_color": user.avatar_color,
+        "active": user.is_active,
+        "joined_at": user.date_joined.isoformat(),
+        "last_login": user.last_login.isoformat() if user.last_login else None,
+        "history_days": chosen.history_days,
+        "show_last_seen": chosen.show_last_seen,
+        "read_receipts": chosen.read_receipts,
+    }
+
+
+def _devices(user: User) -> list[dict[str, Any]]:
+    return [
+        {
+            "device_id": device.pk,
+            "name": device.name,
+            "kind": device.kind,
+            "created_at": device.created_at.isoformat(),
+            "last_seen_at": device.last_seen_at.isoformat(),
+        }
+        for device in user.devices.order_by("created_at")
+    ]
+
+
+def _people(rows: Any) -> list[dict[str, Any]]:
+    return [
+        {"user_id": row.person_id, "username": row.person.username, "created_at": row.created_at.isoformat()}
+        for row in rows.select_related("person").order_by("pk")
+    ]
+
+
+def _iterate_messages(user_id: str) -> Iterator[HeldMessage]:
+    after = ""
+    while page := get_message_store().personal_data.list_messages(user_id, after, PAGE):
+        yield from page
+        after = page[-1].trace.standing.message_id
+
+
+def _write_messages(archive: zipfile.ZipFile, user_id: str, progress: Progress) -> int:
+    count = 0
+    with archive.open("messages.jsonl", "w") as file:
+        for message in _iterate_messages(user_id):
+            file.write(_to_line(_message(message, user_id)).encode())
+            count += 1
+            progress(count)
+    return count
+
+
+def _message(held: HeldMessage, user_id: str) -> dict[str, Any]:
+    standing, trace = held.trace.standing, held.trace
+    fields: dict[str, Any] = {
+        "message_id": standing.message_id,
+        "sender_id": standing.sender_id,
+        "receiver_id": standing.receiver_id,
+        "sequence": standing.sequence,
+        "timestamp": standing.timestamp_ms,
+        "delivered_at": standing.settled_at_ms if standing.delivered else None,
+        "refused": standing.refusal or None,
+        "content_deleted_at": trace.stripped_at_ms,
+    }
+    if held.body is not None and held.is_for(user_id):
+        body = held.body
+        fields |= {"content": body.content, "envelope": body.envelope, "media": body.media, "reply_to": body.reply_to}
+    return fields
+
+
+def _to_json(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False, indent=2)
+
+
+def _to_line(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False) + "\n"

@@ -1,0 +1,204 @@
+"""History and conversations: who may read what, in which order, and how it goes."""
+
+import time
+from collections.abc import Sequence
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from apps.accounts.models import HistoryErasure
+from apps.delivery.retention import carry_out_erasures
+from apps.messagestore.base import Confirmation, NewMessage, Pointer
+from apps.messagestore.store import get_message_store
+from apps.protocol.ids import conversation_id
+
+NOW = int(time.time() * 1000)
+
+pytestmark = pytest.mark.django_db(databases=["default", "messages"], transaction=True)
+
+
+def keep_history(person, days: int = 90) -> None:
+    assert person.client.put("/api/user/settings", {"history_days": days}, format="json").status_code == 200
+
+
+def write(sender, receiver, numbers: Sequence[int], *, keepers: Sequence[object], at_ms: int = NOW) -> None:
+    get_message_store().insert_absent(
+        [
+            NewMessage(
+                message_id=f"msg-{number:016x}",
+                sender_id=sender.user.pk,
+                sender_device=sender.device.pk,
+                client_id=f"i{number}",
+                digest=str(number),
+                receiver_id=receiver.user.pk,
+                conversation_id=conversation_id(sender.user.pk, receiver.user.pk),
+                sequence=number,
+                content=f"text {number}",
+                envelope=None,
+                media=None,
+                reply_to=None,
+                timestamp_ms=at_ms + number,
+                sent_at_ms=at_ms,
+                pending_devices=(receiver.device.pk,),
+                own_devices=(),
+                history_for=tuple(keeper.user.pk for keeper in keepers),
+                refusal="",
+            )
+            for number in numbers
+        ],
+        at_ms,
+    )
+
+
+def deliver(receiver, numbers: Sequence[int]) -> None:
+    get_message_store().confirm(
+        [
+            Confirmation(
+                message_id=f"msg-{number:016x}",
+                user_id=receiver.user.pk,
+                device_id=receiver.device.pk,
+                by_receiver=True,
+                at_ms=NOW,
+            )
+            for number in numbers
+        ]
+    )
+
+
+def test_who_keeps_no_history_is_told_so(ada, bob) -> None:
+    answer = ada.client.get(f"/api/history/{bob.user.pk}")
+    assert (answer.status_code, answer.json()["code"]) == (403, "history_off")
+    assert ada.client.get("/api/conversations").json() == {"results": [], "next": None}
+
+
+def test_history_has_the_fields_of_incoming_message_and_the_receiver(ada, bob) -> None:
+    keep_history(ada)
+    write(ada, bob, [7], keepers=[ada])
+    assert ada.client.get(f"/api/history/{bob.user.pk}").json()["results"] == [
+        {
+            "message_id": "msg-0000000000000007",
+            "sender_id": ada.user.pk,
+            "receiver_id": bob.user.pk,
+            "content": "text 7",
+            "timestamp": NOW + 7,
+            "sequence": 7,
+            "delivered": False,
+        }
+    ]
+
+
+def test_history_is_read_newest_first_to_its_end(ada, bob) -> None:
+    keep_history(ada)
+    write(ada, bob, range(1, 8), keepers=[ada])
+    first = ada.client.get(f"/api/history/{bob.user.pk}", {"limit": 3}).json()
+    second = ada.client.get(f"/api/history/{bob.user.pk}", {"limit": 4, "cursor": first["next"]}).json()
+    assert [one["sequence"] for one in first["results"] + second["results"]] == [7, 6, 5, 4, 3, 2, 1]
+    assert second["next"] is None
+    from_4 = ada.client.get(f"/api/history/{bob.user.pk}", {"last_timestamp": NOW + 4}).json()
+    assert [one["sequence"] for one in from_4["results"]] == [4, 3, 2, 1]
+
+
+@pytest.mark.parametrize("query", ["limit=0", "limit=101", "limit=x", "last_timestamp=-1", "cursor=!", "limit=1e2"])
+def test_a_wrong_query_is_refused(ada, bob, query: str) -> None:
+    keep_history(ada)
+    assert ada.client.get(f"/api/history/{bob.user.pk}?{query}").status_code == 400
+
+
+def test_another_users_history_and_strangers_are_not_found(ada, bob, person) -> None:
+    eve = person("eve")
+    keep_history(eve)
+    write(ada, bob, [1], keepers=[ada, bob])
+    assert eve.client.get(f"/api/history/{bob.user.pk}").json()["results"] == []
+    assert eve.client.get(f"/api/history/{eve.user.pk}").status_code == 404
+    assert eve.client.get("/api/history/usr-000000000000").status_code == 404
+
+
+def test_conversations_show_last_message_and_unread_count(ada, bob, person) -> None:
+    eve = person("eve")
+    keep_history(ada)
+    write(bob, ada, [1, 2, 3], keepers=[ada])
+    write(ada, eve, [4], keepers=[ada])
+    pointer = Pointer(
+        conversation_id=conversation_id(ada.user.pk, bob.user.pk),
+        reader_id=ada.user.pk,
+        peer_id=bob.user.pk,
+        message_id="msg-0000000000000001",
+        sequence=1,
+        read_at_ms=NOW,
+    )
+    get_message_store().raise_pointers([pointer])
+    found = ada.client.get("/api/conversations").json()["results"]
+    assert [(one["participant_id"], one["last_message"]["sequence"], one["unread_count"]) for one in found] == [
+        (eve.user.pk, 4, 0),
+        (bob.user.pk, 3, 2),
+    ]
+
+
+def test_conversations_go_on_by_cursor(ada, bob, person, monkeypatch) -> None:
+    monkeypatch.setattr("apps.api.history.PAGE_SIZE", 1)
+    keep_history(ada)
+    write(bob, ada, [1], keepers=[ada])
+    write(ada, person("eve"), [2], keepers=[ada])
+    first = ada.client.get("/api/conversations").json()
+    second = ada.client.get("/api/conversations", {"cursor": first["next"]}).json()
+    sequences = [page["results"][0]["last_message"]["sequence"] for page in (first, second)]
+    assert (sequences, second["next"]) == ([2, 1], None)
+
+
+def test_switching_history_off_erases_what_only_this_user_kept(ada, bob) -> None:
+    for person in (ada, bob):
+        keep_history(person)
+    write(ada, bob, [1], keepers=[ada])
+    write(ada, bob, [2], keepers=[ada, bob])
+    write(ada, bob, [3], keepers=[ada])
+    deliver(bob, [1, 2])
+    keep_history(ada, 0)
+    assert carry_out_erasures() == 3
+    store = get_message_store()
+    stripped = [store.trace(f"msg-{number:016x}").stripped_at_ms is not None for number in (1, 2, 3)]
+    assert stripped == [True, False, False], "bob keeps 2, and 3 was not delivered yet"
+    assert [one["sequence"] for one in bob.client.get(f"/api/history/{ada.user.pk}").json()["results"]] == [2]
+
+
+def test_what_is_to_be_erased_is_shown_no_more_even_if_history_is_on_again(ada, bob) -> None:
+    keep_history(ada)
+    write(ada, bob, [1], keepers=[ada])
+    keep_history(ada, 0)
+    keep_history(ada, 90)
+    assert ada.client.get(f"/api/history/{bob.user.pk}").json()["results"] == []
+    later = int(time.time() * 1000) + 10
+    write(ada, bob, [2], keepers=[ada], at_ms=later)
+    carry_out_erasures()
+    assert [one["sequence"] for one in ada.client.get(f"/api/history/{bob.user.pk}").json()["results"]] == [2]
+
+
+def test_a_message_that_was_under_way_is_erased_by_the_next_sweep(ada, bob) -> None:
+    keep_history(ada)
+    keep_history(ada, 0)
+    carry_out_erasures()
+    write(ada, bob, [1], keepers=[ada], at_ms=int(time.time() * 1000))
+    assert carry_out_erasures() == 1
+
+
+def test_an_erasure_is_closed_when_nothing_can_come_any_more(ada) -> None:
+    keep_history(ada)
+    keep_history(ada, 0)
+    carry_out_erasures()
+    assert HistoryErasure.objects.count() == 1
+    HistoryErasure.objects.update(requested_at=timezone.now() - timedelta(hours=1))
+    carry_out_erasures()
+    assert HistoryErasure.objects.count() == 0
+
+
+def test_a_store_that_is_down_is_told(ada, bob, monkeypatch) -> None:
+    from apps.messagestore.base import StoreUnavailable
+    from apps.messagestore.orm_history import OrmHistory
+
+    def fail(*_: object) -> None:
+        raise StoreUnavailable("down")
+
+    keep_history(ada)
+    monkeypatch.setattr(OrmHistory, "list_messages", fail)
+    answer = ada.client.get(f"/api/history/{bob.user.pk}")
+    assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")

@@ -1,0 +1,45 @@
+"""What every page tells the browser: where scripts may come from, and who may frame or call it."""
+
+import re
+
+import pytest
+from django.test import Client
+
+PAGES = ["/login/", "/register/", "/api/docs/", "/admin/login/"]
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("path", PAGES)
+def test_pages_allow_no_script_or_style_of_their_own(path: str) -> None:
+    response = Client().get(path)
+    policy = response["Content-Security-Policy"]
+    assert response.status_code == 200
+    assert "default-src 'self'" in policy
+    assert "unsafe" not in policy
+    assert response["X-Frame-Options"] == "DENY"
+    page = response.content.decode()
+    assert not re.search(r"<script(?![^>]*\bsrc=)(?![^>]*application/json)", page)
+    assert "<style" not in page
+    assert not re.search(r"\son[a-z]+=", page)
+
+
+def test_the_schema_page_has_its_script_apart() -> None:
+    page = Client().get("/api/docs/").content.decode()
+    (script,) = re.findall(r'src="(/api/docs/[^"]*)"', page)
+    assert Client().get(script.replace("&amp;", "&"))["Content-Type"].startswith("application/javascript")
+
+
+def test_other_origins_may_call_only_if_they_are_named(settings) -> None:
+    settings.CORS_ALLOWED_ORIGINS = ["https://app.example"]
+
+    def preflight(path: str, origin: str) -> str | None:
+        headers = {"origin": origin, "access-control-request-method": "GET"}
+        return Client().options(path, headers=headers).get("Access-Control-Allow-Origin")
+
+    assert preflight("/api/user/me", "https://app.example") == "https://app.example"
+    assert preflight("/api/user/me", "https://evil.example") is None
+    assert preflight("/login/", "https://app.example") is None
+    response = Client().options(
+        "/api/user/me", headers={"origin": "https://app.example", "access-control-request-method": "GET"}
+    )
+    assert "Access-Control-Allow-Credentials" not in response

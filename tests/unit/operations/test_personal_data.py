@@ -1,0 +1,211 @@
+"""Exporting and deleting one person: everything, and nothing of anybody else's."""
+
+import io
+import json
+import time
+import zipfile
+from pathlib import Path
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from apps.accounts.models import AccountErasure, Contact, User
+from apps.accounts.services import block_user, log_in_device
+from apps.delivery.retention import carry_out_erasures
+from apps.messagestore.base import NewMessage, Pointer, StoreUnavailable
+from apps.messagestore.orm_personal_data import OrmPersonalData
+from apps.messagestore.store import get_message_store
+from apps.protocol.ids import conversation_id
+from apps.valkey.sync_keyspace import SyncKeyspace
+
+NOW = int(time.time() * 1000)
+
+pytestmark = pytest.mark.django_db(databases=["default", "messages"], transaction=True)
+
+
+@pytest.fixture
+def people(inbox_valkey: SyncKeyspace) -> tuple[User, User, User]:
+    """Three users with a device each."""
+    made = tuple(User.objects.create_user(name) for name in ("ada", "bob", "eve"))
+    for user in made:
+        log_in_device(user, "laptop")
+    return made  # type: ignore[return-value]
+
+
+def write(number: int, sender: User, receiver: User, *, history_for: tuple[str, ...] = ()) -> None:
+    message = NewMessage(
+        message_id=f"msg-{number:016x}",
+        sender_id=sender.pk,
+        sender_device=sender.devices.get().pk,
+        client_id=f"i{number}",
+        digest=str(number),
+        receiver_id=receiver.pk,
+        conversation_id=conversation_id(sender.pk, receiver.pk),
+        sequence=number,
+        content=f"text {number}",
+        envelope=None,
+        media=None,
+        reply_to=None,
+        timestamp_ms=NOW,
+        sent_at_ms=NOW,
+        pending_devices=(receiver.devices.get().pk,),
+        own_devices=(),
+        history_for=history_for,
+        refusal="",
+    )
+    get_message_store().insert_absent([message], NOW)
+
+
+def confirm(number: int, receiver: User) -> None:
+    from apps.messagestore.base import Confirmation
+
+    device_id = receiver.devices.get().pk
+    get_message_store().confirm(
+        [
+            Confirmation(
+                message_id=f"msg-{number:016x}",
+                user_id=receiver.pk,
+                device_id=device_id,
+                by_receiver=True,
+                at_ms=NOW,
+            )
+        ]
+    )
+
+
+def run(*arguments: object) -> str:
+    out = io.StringIO()
+    call_command(*map(str, arguments), stdout=out, stderr=io.StringIO())
+    return out.getvalue()
+
+
+def test_an_export_holds_everything_and_only_what_the_user_may_read(people, tmp_path: Path) -> None:
+    ada, bob, eve = people
+    Contact.objects.create(owner=ada, person=bob)
+    block_user(ada.pk, eve.pk)
+    write(1, ada, bob)
+    write(2, bob, ada)
+    write(3, bob, ada, history_for=(bob.pk,))
+    confirm(3, ada)
+    write(4, bob, eve)
+    get_message_store().raise_pointers(
+        [Pointer(conversation_id="c", reader_id=ada.pk, peer_id=bob.pk, message_id="m", sequence=1, read_at_ms=NOW)]
+    )
+    path = tmp_path / "ada.zip"
+    counts = json.loads(run("export_user", "ada", "--out", path, "--json"))
+    assert counts == {
+        "file": str(path),
+        "devices": 1,
+        "contacts": 1,
+        "blocks": 1,
+        "messages": 3,
+        "read_pointers": 1,
+    }
+    assert path.stat().st_mode & 0o777 == 0o600
+    with zipfile.ZipFile(path) as archive:
+        messages = [json.loads(line) for line in archive.read("messages.jsonl").splitlines()]
+        assert json.loads(archive.read("profile.json"))["username"] == "ada"
+        assert [row["username"] for row in json.loads(archive.read("blocks.json"))] == ["eve"]
+    assert [(one["message_id"][-1], one.get("content")) for one in messages] == [
+        ("1", "text 1"),
+        ("2", "text 2"),
+        ("3", None),  # only bob keeps it
+    ]
+
+
+def test_an_export_writes_over_nothing_and_a_dry_run_writes_nothing(people, tmp_path: Path) -> None:
+    path = tmp_path / "ada.zip"
+    run("export_user", "ada", "--out", path, "--dry-run")
+    assert not path.exists()
+    path.write_text("precious")
+    with pytest.raises(CommandError, match="there already"):
+        run("export_user", "ada", "--out", path)
+    assert path.read_text() == "precious"
+
+
+def test_half_an_export_is_not_left_behind(people, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise StoreUnavailable("down")
+
+    monkeypatch.setattr(OrmPersonalData, "list_messages", fail)
+    with pytest.raises(CommandError, match="does not answer"):
+        run("export_user", "ada", "--out", tmp_path / "ada.zip")
+    assert not (tmp_path / "ada.zip").exists()
+
+
+def test_deleting_leaves_nothing_anywhere_and_nothing_of_others_goes(people, inbox_valkey: SyncKeyspace) -> None:
+    ada, bob, eve = people
+    write(1, ada, bob, history_for=(bob.pk,))
+    write(2, bob, ada)
+    write(3, bob, eve)
+    inbox_valkey.execute("SET", f"presence:{{{ada.pk}}}", "1")
+    inbox_valkey.execute("SET", f"presence:{{{bob.pk}}}", "1")
+    receipt = json.loads(run("delete_user", "ada", "--yes", "--json"))
+    assert (receipt["username"], receipt["deleted"]["messages"], receipt["deleted"]["devices"]) == ("ada", 2, 1)
+    assert receipt["log_holds_until"] > receipt["at"]
+    assert not User.objects.filter(username="ada").exists()
+    assert get_message_store().personal_data.list_messages(ada.pk, "", 10) == []
+    assert list(inbox_valkey.scan(f"*{ada.pk}*")) == []
+    assert list(inbox_valkey.scan(f"*{bob.pk}*")) != []
+    assert len(get_message_store().personal_data.list_messages(bob.pk, "", 10)) == 1
+
+
+def test_what_a_batch_under_way_brings_later_is_deleted_too(people) -> None:
+    ada, bob, _ = people
+    device_id = ada.devices.get().pk
+    run("delete_user", "ada", "--yes")
+    get_message_store().insert_absent(
+        [
+            NewMessage(
+                message_id="msg-0000000000000009",
+                sender_id=ada.pk or "",
+                sender_device=device_id,
+                client_id="i9",
+                digest="9",
+                receiver_id=bob.pk,
+                conversation_id="c",
+                sequence=9,
+                content="late",
+                envelope=None,
+                media=None,
+                reply_to=None,
+                timestamp_ms=NOW,
+                sent_at_ms=NOW,
+                pending_devices=(),
+                own_devices=(),
+                history_for=(),
+                refusal="",
+            )
+        ],
+        NOW,
+    )
+    assert AccountErasure.objects.count() == 1
+    assert carry_out_erasures() == 1
+    assert get_message_store().list_bodies(["msg-0000000000000009"]) == {}
+
+
+@pytest.mark.parametrize("answer", ["no\n", "", "ADA\n"])
+def test_deleting_asks_for_the_username(people, monkeypatch: pytest.MonkeyPatch, answer: str) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO(answer))
+    with pytest.raises(CommandError, match="nothing was deleted"):
+        run("delete_user", "ada")
+    assert User.objects.filter(username="ada").exists()
+
+
+def test_a_dry_run_deletes_nothing(people) -> None:
+    assert json.loads(run("delete_user", "ada", "--dry-run"))["would_delete"]["devices"] == 1
+    assert User.objects.filter(username="ada").exists()
+
+
+def test_a_store_that_is_down_meanwhile_gets_the_order_later(people, monkeypatch: pytest.MonkeyPatch) -> None:
+    ada, bob, _ = people
+    write(1, ada, bob)
+
+    def fail(*_: object) -> None:
+        raise StoreUnavailable("down")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(OrmPersonalData, "erase", fail)
+        with pytest.raises(CommandError, match="Celery deletes the rest"):
+            run("delete_user", "ada", "--yes")
+    assert carry_out_erasures() == 1
