@@ -5,7 +5,10 @@
 PYTHON ?=
 ARGS ?=
 PYTEST_ARGS ?=
-KILLS ?= 10
+# Of `make faults`; without a seed one is drawn, and told.
+SEED ?=
+MINUTES ?= 10
+PROFILE ?= embedded
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -16,13 +19,13 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet install --requir
 # What only tests and checks need is installed with the first of them, and kept from then on.
 DEV_STAMP := $(VENV)/.stamp-dev
 RUN_STAMP := $(VENV)/.stamp-run
-NEEDS_DEV := $(filter test test-full rehearsal check bench lock format,$(MAKECMDGOALS))$(wildcard $(DEV_STAMP))
+NEEDS_DEV := $(filter test test-full faults rehearsal check bench lock format,$(MAKECMDGOALS))$(wildcard $(DEV_STAMP))
 DEPENDENCIES := $(if $(NEEDS_DEV),$(DEV_STAMP),$(RUN_STAMP))
 ASSETS := $(VENV)/.stamp-assets
 ASSET_SOURCES := $(shell find static/chat/js static/chat/css -type f 2>/dev/null) esbuild.config.js
 
 .DELETE_ON_ERROR:
-.PHONY: setup run test test-full rehearsal check format bench lock clean
+.PHONY: setup run test test-full faults rehearsal check format bench lock clean
 
 ## Install what running needs, and build the browser app.
 setup: $(DEPENDENCIES) $(ASSETS)
@@ -40,7 +43,13 @@ test: setup
 test-full: setup
 	$(BIN)/python -m tests.servers.maven
 	$(BIN)/python -m pytest -m production $(PYTEST_ARGS)
-	$(BIN)/python -m tests.faults.run --kills $(KILLS) --pairs 2
+	$(BIN)/python -m tests.faults.run --profile embedded --minutes 1.5 --seed 20240101
+	$(BIN)/python -m tests.faults.run --profile production --minutes 1.5 --seed 20240102
+
+## Break a whole site for a while and judge what its users saw: `make faults SEED=7 MINUTES=10 PROFILE=production`.
+faults: setup
+	$(if $(filter production,$(PROFILE)),$(BIN)/python -m tests.servers.maven)
+	@$(BIN)/python -m tests.faults.run --profile $(PROFILE) --minutes $(MINUTES) $(if $(SEED),--seed $(SEED)) $(ARGS)
 
 ## Start the whole production profile on this machine: three Kafka brokers, two of each process, nginx; Ctrl-C stops it.
 rehearsal: setup

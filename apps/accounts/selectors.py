@@ -103,6 +103,11 @@ def list_devices(user_id: str, *, after: str = "", limit: int) -> list[Device]:
     return list(Device.objects.filter(live_credentials(), user_id=user_id, pk__gt=after).order_by("pk")[:limit])
 
 
+def device_exists(user_id: str, device_id: str) -> bool:
+    """Whether the user has this device still."""
+    return Device.objects.filter(pk=device_id, user_id=user_id).exists()
+
+
 def find_device(credential_hash: str) -> Device | None:
     """The device of a credential with its user; None for an unknown, removed or expired one."""
     devices = Device.objects.filter(live_credentials(), credential_hash=credential_hash)

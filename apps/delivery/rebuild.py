@@ -5,6 +5,7 @@ alike.
 import time
 from collections.abc import Sequence
 
+from apps.accounts.selectors import device_exists
 from apps.delivery.frames import build_outcome, build_read_receipt
 from apps.inbox import inbox
 from apps.inbox.inbox import Waiting
@@ -23,8 +24,8 @@ class RebuildBusy(Exception):
 
 
 def rebuild_inbox(user_id: str, device_id: str, *, force: bool = False) -> int:
-    """Write the device's inbox anew, in order, unless it is usable (``force``: even then). Returns the entries
-    written, -1 if none.
+    """Write the device's inbox anew, in order, unless it is usable (``force``: even then) or the device was removed.
+    Returns the entries written, -1 if none.
 
     From before the Message DB is read until the last step refused puts are kept aside and added by it: what the relay
     stores meanwhile falls through neither.
@@ -34,6 +35,9 @@ def rebuild_inbox(user_id: str, device_id: str, *, force: bool = False) -> int:
         if token is None:
             raise RebuildBusy(f"the inboxes of {user_id} are being rebuilt")
         if not force and inbox.has_epoch(user_id, device_id):
+            return -1
+        # Whoever removes it from here on takes the lock away. Nobody would ever empty its inbox again.
+        if not device_exists(user_id, device_id):
             return -1
         inbox.begin_rebuild(user_id, device_id, token)
         entries = [*_list_messages(user_id, device_id), *_list_receipts(user_id, device_id)]

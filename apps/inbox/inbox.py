@@ -201,8 +201,10 @@ def count_waiting(user_id: str, device_id: str) -> tuple[int, int]:
 
 
 def delete_inbox(user_id: str, device_id: str) -> None:
-    """Forget a device's inbox: the device is gone."""
-    _keyspace().execute("DEL", *device_keys(user_id, device_id))
+    """Forget a device's inbox: the device is gone. A rebuild that may be under way for it loses its lock, or it would
+    write the inbox anew.
+    """
+    _keyspace().execute("DEL", *device_keys(user_id, device_id), lock_key(user_id))
 
 
 def drop_epoch(user_id: str, device_id: str) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from apps.ingest.admission import Done
 from apps.ingest.gate import Admitted, Gate, GateError
 from apps.ingest.measures import measure_batch, show_depths
-from apps.ingest.permissions import AccountDirectory
+from apps.ingest.permissions import AccountDirectory, find_doubtful
 from apps.ingest.submission import MessageSubmission, Origin, overloaded, unavailable
 from apps.ingest.waiting_receipts import WaitingReceipts
 from apps.messagelog.base import Entry, LogAppender, LogUnavailable
@@ -132,13 +132,14 @@ class IngestBatcher:
     # -- accounts that this process does not know yet -------------------------------------------------------------
 
     async def _with_known_accounts(self, batch: Sequence[MessageSubmission]) -> list[MessageSubmission]:
-        """Those of the batch whose accounts are known. The others wait for the database, and with them what comes after
-        them in the same conversation; everybody else goes on."""
+        """Those of the batch whose accounts are known, and surely where they would be refused. The others wait for the
+        database, and with them what comes after them in the same conversation; everybody else goes on."""
         unknown = self._directory.unknown(_accounts(batch))
         if unknown:
             await self._directory.learn_from_cache(unknown)
             # Of all, not only of those: somebody else may have been forgotten meanwhile.
             unknown = self._directory.unknown(_accounts(batch))
+        unknown += self._find_doubtful(batch)
         if not unknown and not self._held:
             return list(batch)
         ready: list[MessageSubmission] = []
@@ -159,6 +160,11 @@ class IngestBatcher:
             self._lookups.add(task)
             task.add_done_callback(self._lookups.discard)
         return ready
+
+    def _find_doubtful(self, batch: Sequence[MessageSubmission]) -> list[str]:
+        """Accounts on which the database has to be asked before somebody is refused, each once."""
+        found = (find_doubtful(one.origin.user_id, one.frame, self._directory) for one in batch)
+        return list(dict.fromkeys(user_id for ids in found for user_id in ids))
 
     async def _look_up(self, user_ids: Sequence[str], waiting: Sequence[MessageSubmission]) -> None:
         """Ask the database; the held ones are taken back before the next batch."""

@@ -90,6 +90,17 @@ class ChatClient:
             self._runner = asyncio.create_task(self._keep_connected())
             self._runner.add_done_callback(self._fail_waiters)
 
+    @property
+    def has_ended(self) -> bool:
+        """Whether it went online and will not come back by itself: it was told so, or a frame broke the contract."""
+        return self._runner is not None and self._runner.done()
+
+    @property
+    def failure(self) -> BaseException | None:
+        """What a frame that broke the contract raised, None where there was none."""
+        runner = self._runner
+        return runner.exception() if runner is not None and runner.done() and not runner.cancelled() else None
+
     async def stop(self, *, cut: bool = False) -> None:
         """Go offline: with a closing handshake, or by cutting the connection when `cut` is true."""
         runner, self._runner = self._runner, None

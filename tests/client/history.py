@@ -3,6 +3,7 @@
 Times are seconds of `time.monotonic()`, so histories of several clients of one process compare.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -44,6 +45,7 @@ class SentMessage:
     delivered_at: float | None = None
     delivered_id: str | None = None
     withdrawn: bool = False
+    expected_errors: frozenset[str] = frozenset()  # codes that this message was written to provoke
 
     @property
     def is_acknowledged(self) -> bool:
@@ -106,6 +108,13 @@ class History:
         self.frames: list[Frame] = []
         self.closes: list[Close] = []
         self.conflicting_repeats: list[Frame] = []  # an id seen before, with other words: never allowed
+        self.logged_in_at = -math.inf  # the server had said so by then
+        self.logged_out_at = math.inf  # so too
+
+    @property
+    def is_logged_out(self) -> bool:
+        """Whether the device is none of its user's any more."""
+        return self.logged_out_at < math.inf
 
     @property
     def in_flight(self) -> list[SentMessage]:

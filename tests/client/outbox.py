@@ -1,5 +1,6 @@
 """The client's outbox: what has no ✓ yet, and when each of it is to be written (again)."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from tests.client.history import ClientId, SentMessage
@@ -63,5 +64,13 @@ class Outbox:
         return due
 
     def next_due_at(self) -> float | None:
-        """The earliest time at which `take_due` may give something, or None when the outbox is empty."""
-        return min((e.due_at for entries in self._conversations.values() for e in entries.values()), default=None)
+        """The earliest time at which `take_due` gives something, or None when the outbox is empty."""
+        return min((at for entries in self._conversations.values() for at in _list_due(entries)), default=None)
+
+
+def _list_due(entries: dict[ClientId, _Entry]) -> Iterator[float]:
+    """When a conversation's messages are due: nothing comes before the first that is not in flight."""
+    for entry in entries.values():
+        yield entry.due_at
+        if not entry.in_flight:
+            return

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import itertools
 import logging
+import ssl
 from collections.abc import Sequence
 
 import httpx
@@ -39,7 +40,7 @@ class PollingChatClient(ChatClient):
         super().__init__(self._base_urls[0], account, options)
 
     async def _open_connection(self) -> "PollLine":
-        return PollLine(self._base_urls, self.account.token, self._wait_ms)
+        return PollLine(self._base_urls, self.account.token, self._wait_ms, self._options.tls)
 
     def cut(self, *, reset: bool = True) -> None:
         """Give up the poll that is under way, and poll no more."""
@@ -53,12 +54,13 @@ class PollLine:
     A poll that fails is sent again, as the contract has it: with the same frames, since they may not have come.
     """
 
-    def __init__(self, base_urls: Sequence[str], token: str, wait_ms: int) -> None:
+    def __init__(self, base_urls: Sequence[str], token: str, wait_ms: int, tls: ssl.SSLContext | None = None) -> None:
         self.close_code: int | None = None
         self.close_reason = ""
         self._urls = itertools.cycle([f"{base_url}/chat/poll" for base_url in base_urls])
         self._headers = {"Authorization": f"Token {token}"}
         self._wait_ms = wait_ms
+        self._verify = tls or True
         self._unsent: list[Frame] = []
         self._received: asyncio.Queue[Frame | None] = asyncio.Queue()
         self._polling = asyncio.create_task(self._poll())
@@ -89,7 +91,7 @@ class PollLine:
     async def _poll(self) -> None:
         try:
             timeout = self._wait_ms / 1000 + ANSWER_MARGIN_SECONDS
-            async with httpx.AsyncClient(headers=self._headers, timeout=timeout) as client:
+            async with httpx.AsyncClient(headers=self._headers, timeout=timeout, verify=self._verify) as client:
                 while self.close_code is None:
                     await self._poll_once(client)
         finally:

@@ -4,7 +4,7 @@ import contextlib
 import os
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from enum import StrEnum
 from typing import TypeVar
 
@@ -83,7 +83,16 @@ class Processes:
         return wait_until(lambda: [pid for pid in self.pids(role) if pid not in old], f"a new {role} process", timeout)
 
 
-def send_signal(pids: list[int], number: signal.Signals) -> None:
+def list_tree(pid: int) -> list[int]:
+    """A process and all below it; nothing where it is gone."""
+    try:
+        process = psutil.Process(pid)
+        return [pid, *(child.pid for child in process.children(recursive=True))]
+    except psutil.NoSuchProcess:
+        return []
+
+
+def send_signal(pids: Sequence[int], number: signal.Signals) -> None:
     """Signal each process that is still there."""
     for pid in pids:
         with contextlib.suppress(ProcessLookupError):

@@ -32,6 +32,11 @@ class Server(Site):
         self.processes = Processes(process.pid)
         self._process = process
 
+    def lead_through(self, port: int) -> None:
+        """Send clients to another port of this machine, from which a proxy leads to the server."""
+        self.base_url = f"http://127.0.0.1:{port}"
+        self.url = f"ws://127.0.0.1:{port}/ws/chat/"
+
     @property
     def supervisor_pid(self) -> int:
         """The process id of `manage.py up`."""
@@ -94,14 +99,19 @@ class Server(Site):
 
 @contextlib.contextmanager
 def running_server(
-    *, arguments: tuple[str, ...] = (), backup: Path | None = None, **variables: str | int
+    *,
+    arguments: tuple[str, ...] = (),
+    backup: Path | None = None,
+    data_dir: Path | None = None,
+    **variables: str | int,
 ) -> Iterator[Server]:
     """Start a server on a free port in a temporary data folder, and stop it in the end.
 
-    `variables` are environment variables of the server; `backup` is a folder whose content it starts with. The folder
-    is kept, and named, when the block fails.
+    `variables` are environment variables of the server; `backup` is a folder whose content it starts with; `data_dir`
+    is an empty folder for it, for who has to know it before. The folder is kept, and named, when the block fails.
     """
-    data_dir = Path(tempfile.mkdtemp(prefix="chat-", dir="/tmp"))  # short: unix sockets lie in it
+    if data_dir is None:
+        data_dir = Path(tempfile.mkdtemp(prefix="chat-", dir="/tmp"))  # short: unix sockets lie in it
     if backup is not None:
         shutil.copytree(backup, data_dir, dirs_exist_ok=True)
     port = find_free_port()

@@ -1,109 +1,172 @@
-"""The long fault run: `python -m tests.faults.run --kills 30`.
+"""The fault test on real processes: `python -m tests.faults.run --profile embedded --minutes 10 --seed 7`."""
 
-Users write to each other in pairs while the nemesis kills every kind of process in turn and sockets are cut. In the end
-the run comes to rest and the checker judges what the clients saw. Exit code 0 means that every promise held.
-"""
-
-import argparse
 import asyncio
+import logging
 import random
-import sqlite3
+import ssl
 import sys
+import tempfile
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Callable, Mapping
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
+from typing import Any
 
-from tests.client.processes import Role
-from tests.client.server import Server, running_server
+import orjson
+
+from tests.client.rest import RestClient
 from tests.client.site import Site
-from tests.faults.checker import Report, check
-from tests.faults.nemesis import KILLED_ROLES, Kill, Nemesis, summarize
-from tests.faults.workload import in_background, running_workload
+from tests.faults.checker import check
+from tests.faults.connecting import Address
+from tests.faults.course import Course, Events
+from tests.faults.crowd import Crowd
+from tests.faults.housing import load_people, register_people, wait_online
+from tests.faults.lateness import measure_faults, measure_lateness
+from tests.faults.leftovers import wait_settled
+from tests.faults.nemesis import LONG, SHORT, Lengths, StrikeableSite, embedded_site, list_faults, production_site
+from tests.faults.options import Options, parse_options
+from tests.faults.plan import make_plan
+from tests.faults.recovery import Probe
+from tests.faults.report import Circumstances, Outcome
+from tests.faults.schedule import choose_kinds, group_by_kind
+from tests.faults.versions import list_versions
 
-SETTLE_PATIENCE = 60.0
+logger = logging.getLogger(__name__)
+
+LEAST_MINUTES_OF_LONG_FAULTS = 5.0
+HELD, BROKEN, NOT_MADE = 0, 1, 2
+START: Mapping[str, Callable[[Lengths], AbstractAsyncContextManager[StrikeableSite[Any]]]] = {
+    "embedded": embedded_site,
+    "production": production_site,
+}
+QUIET_SECONDS = 15.0
+"""On a deployment that cannot be looked into: after so long without any arrival none will come."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
-    """What a fault run found."""
-
-    report: Report
-    kills: tuple[Kill, ...]
-    cuts: int
-    seconds: float
-
-    def text(self) -> str:
-        """The whole outcome for people."""
-        head = f"{len(self.kills)} kills and {self.cuts} cuts in {self.seconds:.0f} s"
-        return f"{head}\n{summarize(self.kills)}\n{self.report.text()}"
+async def run_on_own_site(options: Options, folder: Path) -> Outcome:
+    """Start the profile's site, break it while people write, and judge."""
+    lengths = SHORT if options.minutes < LEAST_MINUTES_OF_LONG_FAULTS else LONG
+    async with START[options.profile](lengths) as strikeable:
+        return await run_on_site(strikeable, options, folder)
 
 
-async def run_faults(
-    server: Server, *, pairs: int, kills_of_each: int, seed: int, roles: Sequence[Role] = KILLED_ROLES
+async def print_faults(profile: str) -> None:
+    """Say what can be done to a profile's site, which is started for it."""
+    async with START[profile](SHORT) as strikeable:
+        for kind, faults in group_by_kind(list_faults(strikeable)).items():
+            print(f"{kind} of {', '.join(fault.target for fault in faults)}: {faults[0].says}")
+
+
+async def run_on_site(strikeable: StrikeableSite[Any], options: Options, folder: Path) -> Outcome:
+    """Break a running site while people write, and judge. Raises ValueError for a kind of fault that there is not."""
+    site: Site = strikeable.site
+    faults = choose_kinds(list_faults(strikeable), options.only)
+    address = Address(base_url=site.base_url, tls=site.tls)
+    began_at = time.monotonic()
+    async with RestClient(address.base_url, address.tls) as rest:
+        plan = make_plan(options.seed, options.users, options.rate)
+        people, probes = await register_people(plan, rest, address)
+        everybody = [*people, *probes]
+        await wait_online(everybody)
+        tell(f"{len(people)} people with {sum(len(person.devices) for person in people)} devices are online")
+        crowd = Crowd(people, plan)
+        asker, answerer = (person.devices[0] for person in probes)
+        course = Course(crowd, Probe(asker, answerer), tell)
+        await course.run(faults, options.minutes * 60, options.rounds, random.Random(f"faults {options.seed}"))
+        await asyncio.to_thread(strikeable.heal)
+        tell("all is healed; coming to rest")
+        state = await course.come_to_rest(lambda: asyncio.to_thread(wait_settled, site, course.histories))
+    (folder / "end_state.json").write_bytes(orjson.dumps(state))
+    return judge(options, course.events(faults), site, state, folder, time.monotonic() - began_at)
+
+
+async def run_on_deployment(options: Options, folder: Path) -> Outcome:
+    """Let people write on somebody's deployment, and judge what they saw."""
+    assert options.url is not None
+    assert options.accounts is not None
+    tls = None if options.cafile is None else ssl.create_default_context(cafile=str(options.cafile))
+    address = Address(base_url=options.url, tls=tls)
+    began_at = time.monotonic()
+    async with RestClient(address.base_url, address.tls) as rest:
+        await drain_first(options.accounts, rest, address)
+        people = load_people(options.accounts, rest, address)
+        await wait_online(people)
+        crowd = Crowd(people, make_plan(options.seed, len(people), options.rate))
+        course = Course(crowd, None, tell)
+        tell(f"{len(people)} people write for {options.minutes:g} minutes; break what you like")
+        await course.run([], options.minutes * 60, 0, random.Random(options.seed))
+        tell("coming to rest")
+        await course.come_to_rest(lambda: wait_quiet(crowd))
+    return judge(options, course.events([]), None, {}, folder, time.monotonic() - began_at)
+
+
+async def drain_first(accounts: Path, rest: RestClient, address: Address) -> None:
+    """Take in what still waits for the accounts from an earlier time: it is not this run's."""
+    people = load_people(accounts, rest, address)
+    await wait_online(people)
+    await asyncio.gather(*(client.stop() for person in people for client in person.devices))
+
+
+async def wait_quiet(crowd: Crowd) -> None:
+    """Wait until no frame has come for a while."""
+    last, since = -1, time.monotonic()
+    while time.monotonic() - since < QUIET_SECONDS:
+        now = sum(len(history.shown) + len(history.delivered_ids) for history in crowd.histories)
+        if now != last:
+            last, since = now, time.monotonic()
+        await asyncio.sleep(0.2)
+
+
+def judge(
+    options: Options, events: Events, site: Site | None, state: Mapping[str, Any], folder: Path, seconds: float
 ) -> Outcome:
-    """Let `pairs` pairs talk through `kills_of_each` kills of every one of `roles`, then judge."""
-    rng = random.Random(seed)
-    started = time.monotonic()
-    accounts = await asyncio.to_thread(server.add_users, 2 * pairs)
-    async with running_workload(server.url, accounts, rng) as workload:
-        nemesis = Nemesis(server.processes, workload, rng)
-        jobs = (asyncio.create_task(workload.trickle()), asyncio.create_task(workload.cut_sockets()))
-        async with in_background(*jobs):
-            await nemesis.rage(kills_of_each, roles)
-        await workload.settle(SETTLE_PATIENCE)
-        waiting = await asyncio.to_thread(find_leftovers, server, {account.user_id for account in accounts})
-        report = check(workload.histories, waiting)
-    return Outcome(report=report, kills=tuple(nemesis.kills), cuts=workload.cuts, seconds=time.monotonic() - started)
+    """Judge what happened, and what the site still holds (`state`, empty where nobody may look into it)."""
+    report = check(events.histories, blocks=events.blocks, end_state=state)
+    return Outcome(
+        circumstances=Circumstances(
+            site=options.url or options.profile,
+            seed=options.seed,
+            seconds=seconds,
+            again=options.again(),
+            versions=list_versions(site),
+            folder=str(folder),
+        ),
+        report=report,
+        mishaps=tuple(events.mishaps),
+        lateness=measure_lateness(events.histories),
+        faults=tuple(measure_faults(events.histories, events.windows)),
+        not_struck=tuple(events.not_struck),
+        says=events.says,
+        acts=events.acts,
+        error_codes=Counter(error["code"] for history in events.histories for error in history.errors),
+    )
 
 
-def find_leftovers(site: Site, user_ids: set[str], patience: float = 10.0) -> dict[str, int]:
-    """The inboxes of these users that are still not empty after `patience` seconds."""
-    deadline = time.monotonic() + patience
-    while True:
-        entries = site.waiting_entries()
-        waiting = {key: count for key, count in entries.items() if any(user_id in key for user_id in user_ids)}
-        if not waiting or time.monotonic() > deadline:
-            return waiting
-        time.sleep(0.1)
-
-
-def find_broken_databases(data_dir: Path) -> list[str]:
-    """The SQLite files of the folder whose integrity check fails, with what it says."""
-    broken = []
-    for path in sorted(data_dir.glob("*.sqlite3")):
-        with sqlite3.connect(f"file:{path}?mode=ro", uri=True) as connection:
-            [verdict] = connection.execute("PRAGMA integrity_check(1)").fetchone()
-        if verdict != "ok":
-            broken.append(f"{path.name}: {verdict}")
-    return broken
-
-
-def parse_arguments(arguments: list[str]) -> argparse.Namespace:
-    """The command line of the long run."""
-    parser = argparse.ArgumentParser(prog="python -m tests.faults.run", description=__doc__)
-    parser.add_argument("--kills", type=int, default=30, help=f"kills of each of {', '.join(KILLED_ROLES)} (30)")
-    parser.add_argument("--pairs", type=int, default=1, help="pairs of users who write to each other (1)")
-    parser.add_argument("--seed", type=int, default=None, help="repeats the choices of an earlier run")
-    parser.add_argument("--json", type=Path, default=None, metavar="FILE", help="write the checker's report there too")
-    return parser.parse_args(arguments)
+def tell(line: str) -> None:
+    """Say how far the run is."""
+    print(f"{time.strftime('%H:%M:%S')} {line}", flush=True)
 
 
 def main(arguments: list[str]) -> int:
-    """Run, print the outcome, and give the exit code."""
-    options = parse_arguments(arguments)
-    seed = random.SystemRandom().randrange(2**32) if options.seed is None else options.seed
-    print(f"seed {seed}", flush=True)
-    with running_server() as server:
-        outcome = asyncio.run(run_faults(server, pairs=options.pairs, kills_of_each=options.kills, seed=seed))
-        server.stop()
-        broken = find_broken_databases(server.data_dir)
+    """Run, print the outcome, write it down, and give the exit code."""
+    options = parse_options(arguments)
+    if options.list_faults:
+        asyncio.run(print_faults(options.profile))
+        return HELD
+    folder = options.report_dir or Path(tempfile.mkdtemp(prefix="chat-faults-"))
+    folder.mkdir(parents=True, exist_ok=True)
+    tell(f"seed {options.seed}; the report will be in {folder}")
+    make = run_on_own_site if options.url is None else run_on_deployment
+    try:
+        outcome = asyncio.run(make(options, folder))
+    except Exception:
+        logger.exception("The run could not be made")
+        return NOT_MADE
+    (folder / "report.txt").write_text(outcome.text() + "\n")
+    (folder / "report.json").write_bytes(outcome.json())
     print(outcome.text())
-    for line in broken:
-        print(f"broken database: {line}")
-    if options.json is not None:
-        options.json.write_bytes(outcome.report.json())
-    return 0 if outcome.report.is_clean and not broken else 1
+    return HELD if outcome.is_clean else BROKEN
 
 
 if __name__ == "__main__":

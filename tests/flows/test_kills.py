@@ -1,30 +1,32 @@
-"""A short fault run: every kind of process is killed under load. The long one is `python -m tests.faults.run`."""
+"""Short fault runs in which every kind of process is killed. The long ones are `python -m tests.faults.run`."""
+
+from pathlib import Path
 
 import pytest
 
-from tests.client.processes import Role
-from tests.client.server import running_server
-from tests.faults.run import find_broken_databases, run_faults
-from tests.rehearsal.engines import running_engines
+from tests.faults.databases import find_broken_databases
+from tests.faults.nemesis import embedded_site, production_site
+from tests.faults.options import Options
+from tests.faults.run import run_on_site
 
-KILLS_OF_EACH = 3
-OWN_ROLES = (Role.GATEWAY, Role.RELAY, Role.WORKER)
+ROUNDS = 12
 
 
-@pytest.mark.timeout(300)
-async def test_every_promise_holds_whatever_process_is_killed() -> None:
-    with running_server(arguments=("--workers", "2")) as server:
-        outcome = await run_faults(server, pairs=2, kills_of_each=KILLS_OF_EACH, seed=20_240_101)
-        assert outcome.report.is_clean, outcome.text()
-        assert min(kill.in_flight for kill in outcome.kills) >= 16
-        assert server.stop() == 0
-        assert not find_broken_databases(server.data_dir)
+@pytest.mark.timeout(600)
+async def test_every_promise_holds_whatever_process_is_killed(tmp_path: Path) -> None:
+    options = Options(profile="embedded", minutes=0.1, seed=20_240_101, users=12, rounds=ROUNDS, only=("kill",))
+    async with embedded_site() as strikeable:
+        outcome = await run_on_site(strikeable, options, tmp_path)
+        assert outcome.is_clean, outcome.text()
+        assert sum(fault.times for fault in outcome.faults) >= ROUNDS
+        assert strikeable.site.stop() == 0
+        assert not find_broken_databases(strikeable.site.data_dir)
 
 
 @pytest.mark.production
-@pytest.mark.timeout(300)
-async def test_every_promise_holds_on_the_production_profile_too() -> None:
-    with running_engines(brokers=1) as engines, running_server(**engines.variables()) as server:
-        outcome = await run_faults(server, pairs=2, kills_of_each=KILLS_OF_EACH, seed=20_240_102, roles=OWN_ROLES)
-        assert outcome.report.is_clean, outcome.text()
-        assert server.stop() == 0
+@pytest.mark.timeout(900)
+async def test_every_promise_holds_on_the_production_profile_too(tmp_path: Path) -> None:
+    options = Options(profile="production", minutes=0.1, seed=20_240_102, users=12, rounds=ROUNDS, only=("kill",))
+    async with production_site() as strikeable:
+        outcome = await run_on_site(strikeable, options, tmp_path)
+        assert outcome.is_clean, outcome.text()

@@ -9,6 +9,7 @@ from tests.browser.network import Network
 from tests.servers.kafka import KafkaCluster, running_kafka
 from tests.servers.mongo import MongoServer, running_mongo
 from tests.servers.postgresql import PostgresqlServer, running_postgresql
+from tests.servers.process import FurtherVariables, no_variables
 from tests.servers.valkey import ValkeyServer, running_valkey
 
 BROKERS = 3
@@ -42,11 +43,11 @@ class Engines:
 
 
 @contextlib.contextmanager
-def running_engines(brokers: int = BROKERS) -> Iterator[Engines]:
-    """Start so many Kafka brokers and one each of the rest."""
+def running_engines(brokers: int = BROKERS, variables_of: FurtherVariables = no_variables) -> Iterator[Engines]:
+    """Start so many Kafka brokers and one each of the rest; `variables_of` are further ones of their environments."""
     with contextlib.ExitStack() as stack:
-        kafka = stack.enter_context(running_kafka(brokers))
-        postgresql = stack.enter_context(running_postgresql())
+        kafka = stack.enter_context(running_kafka(brokers, variables_of))
+        postgresql = stack.enter_context(running_postgresql(variables_of))
         mongo = stack.enter_context(running_mongo())
         store_line = Network(mongo.port)
         stack.callback(store_line.close)
@@ -55,6 +56,6 @@ def running_engines(brokers: int = BROKERS) -> Iterator[Engines]:
             mongo=mongo,
             store_line=store_line,
             postgresql=postgresql,
-            valkey=stack.enter_context(running_valkey()),
+            valkey=stack.enter_context(running_valkey(variables_of=variables_of)),
             database_url=postgresql.create_database("chatsite"),
         )

@@ -51,13 +51,14 @@ class Keeper:
 
     def restart(self, process: ServerProcess) -> int | None:
         """Ask a process to end, then start it again and wait until it serves; gives the exit code of its end."""
-        with self._hands_off(process):
+        with self.hands_off(process):
             exit_code = process.stop()
             process.restart()
         return exit_code
 
     @contextlib.contextmanager
-    def _hands_off(self, process: ServerProcess) -> Iterator[None]:
+    def hands_off(self, process: ServerProcess) -> Iterator[None]:
+        """Leave a process alone, dead or alive, within the block."""
         with self._lock:
             del self._kept[process.name]
         try:

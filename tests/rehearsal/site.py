@@ -1,8 +1,9 @@
 """The production profile as one thing that a test can hold, break and ask."""
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 import redis
 
@@ -12,8 +13,8 @@ from tests.client.site import Site, build_environment
 from tests.rehearsal.engines import Engines, running_engines
 from tests.rehearsal.keeper import Keeper
 from tests.rehearsal.parts import Gateway, build_beat, build_relay, build_worker
-from tests.servers.edge import Edge, running_edge
-from tests.servers.process import ServerProcess, server_folder
+from tests.servers.edge import DOMAIN, Edge, running_edge
+from tests.servers.process import FurtherVariables, ServerProcess, no_variables, server_folder
 
 GATEWAYS = RELAYS = WORKERS = 2
 RELAY_GROUP = "chatsite.relay"  # as Kafka knows it
@@ -27,7 +28,15 @@ class ProductionSite(Site):
     Each of its processes that ends by itself is started again; `keeper` counts that.
     """
 
-    def __init__(self, engines: Engines, edge: Edge, environment: dict[str, str], folder: Path, keeper: Keeper) -> None:
+    def __init__(
+        self,
+        engines: Engines,
+        edge: Edge,
+        environment: dict[str, str],
+        folder: Path,
+        keeper: Keeper,
+        variables_of: FurtherVariables = no_variables,
+    ) -> None:
         super().__init__(edge.origin, environment, edge.tls_context())
         self.engines = engines
         self.edge = edge
@@ -36,11 +45,18 @@ class ProductionSite(Site):
         self.gateways: list[Gateway] = []
         self.relays: list[ServerProcess] = []
         self.workers: list[ServerProcess] = []
+        self.beat: ServerProcess
         self.folder = folder
+        self._variables_of = variables_of
 
     def url_for(self, account: Account) -> str:
         """The socket's address with the user as a hint for nginx, as the browser app gives it."""
         return f"{self.url}?user={account.user_id}"
+
+    def lead_through(self, port: int) -> None:
+        """Send clients to another port of this machine, from which a proxy leads to nginx."""
+        self.base_url = f"https://{DOMAIN}:{port}"
+        self.url = f"wss://{DOMAIN}:{port}/ws/chat/"
 
     def start_relay(self) -> ServerProcess:
         """One relay more; stop it by `stop_relay`."""
@@ -93,29 +109,48 @@ class ProductionSite(Site):
         for number in range(1, WORKERS + 1):
             name = f"worker-{number}"
             self.workers.append(build_worker(number, self._home(name), self._environment_of(name)))
-        self.keeper.start(*self.workers, build_beat(self._home("beat"), self._environment_of("beat")))
+        self.beat = build_beat(self._home("beat"), self._environment_of("beat"))
+        self.keeper.start(*self.workers, self.beat)
 
     def _home(self, name: str) -> Path:
         return _make_home(self.folder, name)
 
     def _environment_of(self, name: str) -> dict[str, str]:
-        return dict(self.environment) | {"CHAT_DATA_DIR": str(self._home(name))}
+        return dict(self.environment) | {"CHAT_DATA_DIR": str(self._home(name))} | dict(self._variables_of(name))
 
 
 @contextlib.contextmanager
 def running_production_site(port: int | None = None, **variables: str | int) -> Iterator[ProductionSite]:
     """Start everything, and stop it in the end; `port` is nginx's, `variables` are further environment variables."""
+    with running_engines() as engines, running_site_on(engines, port, variables=variables) as site:
+        yield site
+
+
+@contextlib.contextmanager
+def running_site_on(
+    engines: Engines,
+    port: int | None = None,
+    variables_of: FurtherVariables = no_variables,
+    variables: Mapping[str, str | int] = MappingProxyType({}),
+) -> Iterator[ProductionSite]:
+    """Start all but the engines, and stop it in the end.
+
+    `variables` are further environment variables, `variables_of` those that only the process of a name has.
+    """
     with contextlib.ExitStack() as stack:
         folder = stack.enter_context(server_folder("site"))
-        engines = stack.enter_context(running_engines())
-        given = {"TRUSTED_PROXIES": "127.0.0.1", "LOG_LEVEL": "INFO"} | dict(engines.variables()) | variables
+        given = {"TRUSTED_PROXIES": "127.0.0.1", "LOG_LEVEL": "INFO", **engines.variables(), **variables}
         environment = build_environment(_make_home(folder, "operator"), 8000, given)
         gateways = [
-            Gateway(number, home := _make_home(folder, f"gateway-{number}"), environment | {"CHAT_DATA_DIR": str(home)})
+            Gateway(
+                number,
+                home := _make_home(folder, f"gateway-{number}"),
+                environment | {"CHAT_DATA_DIR": str(home)} | dict(variables_of(f"gateway-{number}")),
+            )
             for number in range(1, GATEWAYS + 1)
         ]
         edge = stack.enter_context(running_edge([gateway.port for gateway in gateways], https_port=port))
-        site = ProductionSite(engines, edge, environment, folder, stack.enter_context(Keeper()))
+        site = ProductionSite(engines, edge, environment, folder, stack.enter_context(Keeper()), variables_of)
         for command in SET_UP:
             site.manage(*command)
         site.start_parts(gateways)

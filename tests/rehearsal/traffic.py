@@ -12,7 +12,7 @@ from tests.client.history import RETRYABLE_CODES
 from tests.client.options import Account
 from tests.faults.checker import check
 from tests.faults.lateness import Lateness, measure_lateness
-from tests.faults.run import find_leftovers
+from tests.faults.leftovers import find_leftovers
 from tests.faults.workload import Workload, running_workload
 from tests.rehearsal.site import ProductionSite
 

@@ -2,6 +2,7 @@
 
 import base64
 import contextlib
+import os
 import signal
 import socket
 import struct
@@ -16,7 +17,7 @@ from kafka.admin import KafkaAdminClient
 
 from tests.servers.maven import fetch_kafka, find_java
 from tests.servers.ports import find_server_port
-from tests.servers.process import ServerProcess, running, server_folder
+from tests.servers.process import FurtherVariables, ServerProcess, no_variables, running, server_folder
 
 HEAP = "384m"
 # The JVM takes its collector by the machine's size; this one has the fewest threads beside the product's processes.
@@ -48,6 +49,7 @@ class KafkaCluster:
 
     def __init__(self, brokers: Sequence[ServerProcess], ports: Sequence[int]) -> None:
         self.brokers = brokers
+        self.ports = ports
         self.bootstrap = ",".join(f"127.0.0.1:{port}" for port in ports)
 
     @property
@@ -89,10 +91,10 @@ class KafkaCluster:
 
 
 @contextlib.contextmanager
-def running_kafka(brokers: int = 1) -> Iterator[KafkaCluster]:
+def running_kafka(brokers: int = 1, variables_of: FurtherVariables = no_variables) -> Iterator[KafkaCluster]:
     """Start a cluster of `brokers` (1 or 3), with replication 3 and two in-sync replicas by default where there are 3.
 
-    Topics are not made by being named: `setup_log` has to make them.
+    Topics are not made by being named: `setup_log` has to make them. `variables_of` a broker are its environment's.
     """
     class_path, java = fetch_kafka(), find_java()
     ports = [find_server_port() for _ in range(brokers)]
@@ -106,7 +108,12 @@ def running_kafka(brokers: int = 1) -> Iterator[KafkaCluster]:
         processes = [
             # Its data goes with it: nobody needs the half minute in which three of them would hand over to each other.
             ServerProcess(
-                f"kafka-{number}", command, home, partial(_answers, ports[number]), stop_signal=signal.SIGKILL
+                name := f"kafka-{number}",
+                command,
+                home,
+                partial(_answers, ports[number]),
+                environment=os.environ | variables_of(name),
+                stop_signal=signal.SIGKILL,
             )
             for number, home in enumerate(homes)
         ]

@@ -7,15 +7,17 @@ import secrets
 import shutil
 import signal
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 
 import psycopg
 from psycopg import sql
 
+from tests.client.processes import list_tree, send_signal
 from tests.servers.ports import find_server_port
-from tests.servers.process import ServerProcess, running, server_folder
+from tests.servers.process import FurtherVariables, ServerProcess, no_variables, running, server_folder
 
 BINARIES = Path("/usr/lib/postgresql")  # where Debian and Ubuntu keep one folder a version
 SUPERUSER = "chatsite"
@@ -40,17 +42,16 @@ class PostgresqlServer:
         return self._url_of(name)
 
     def pause(self) -> None:
-        """SIGSTOP the postmaster and its backends."""
-        os.killpg(self.process.pid, signal.SIGSTOP)
+        """SIGSTOP the postmaster and its backends, each of which is a session of its own."""
+        send_signal(list_tree(self.process.pid), signal.SIGSTOP)
 
     def resume(self) -> None:
         """SIGCONT all of them."""
-        os.killpg(self.process.pid, signal.SIGCONT)
+        send_signal(list_tree(self.process.pid), signal.SIGCONT)
 
     def kill(self) -> None:
         """kill -9 the postmaster and its backends, as a power cut would."""
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(self.process.pid, signal.SIGKILL)
+        send_signal(list_tree(self.process.pid), signal.SIGKILL)
         self.process.kill()
 
     def restart(self) -> None:
@@ -62,26 +63,36 @@ class PostgresqlServer:
 
 
 @contextlib.contextmanager
-def running_postgresql() -> Iterator[PostgresqlServer]:
-    """Start an empty cluster whose superuser needs no password."""
+def running_postgresql(variables_of: FurtherVariables = no_variables) -> Iterator[PostgresqlServer]:
+    """Start an empty cluster whose superuser needs no password; `variables_of` "postgresql" are its environment's."""
     user = UNPRIVILEGED_USER if os.getuid() == 0 else None
     with server_folder("pg") as folder:
         if user is not None:
             shutil.chown(folder, user, user)
         _make_cluster(find_binaries(), folder, user)
         port = find_server_port()
-        process = build_process("postgresql", folder, port, user)
+        process = build_process("postgresql", folder, port, user, variables_of("postgresql"))
         with running(process):
             yield PostgresqlServer(process, port)
 
 
-def build_process(name: str, folder: Path, port: int, user: str | None) -> ServerProcess:
+def build_process(
+    name: str, folder: Path, port: int, user: str | None, variables: Mapping[str, str] = MappingProxyType({})
+) -> ServerProcess:
     """The server on the cluster in `data` of this folder."""
     options = OPTIONS | {"port": str(port), "unix_socket_directories": str(folder)}
     command = [str(find_binaries() / "postgres"), "-D", str(folder / "data")]
     command += [word for key, value in options.items() for word in ("-c", f"{key}={value}")]
     # SIGINT is its fast shutdown: it does not wait for clients.
-    return ServerProcess(name, command, folder, partial(_answers, port), user=user, stop_signal=signal.SIGINT)
+    return ServerProcess(
+        name,
+        command,
+        folder,
+        partial(_answers, port),
+        environment=os.environ | variables,
+        user=user,
+        stop_signal=signal.SIGINT,
+    )
 
 
 def find_binaries() -> Path:

@@ -16,12 +16,20 @@ from tests.client.processes import wait_until
 
 T = TypeVar("T")
 
+FurtherVariables = Callable[[str], Mapping[str, str]]
+"""What a process of this name is to find in its environment beside the rest."""
+
 START_TIMEOUT = 60.0
 STOP_TIMEOUT = 15.0
 OUTPUT_SHOWN = 4000  # characters
 
 # The kernel kills a tethered child when the *thread* that forked it ends; this one lives as long as the interpreter.
 _SPAWNER = ThreadPoolExecutor(max_workers=1, thread_name_prefix="spawner")
+
+
+def no_variables(name: str) -> Mapping[str, str]:
+    """Nothing further."""
+    return {}
 
 
 class ServerProcess:
@@ -63,6 +71,11 @@ class ServerProcess:
     def is_running(self) -> bool:
         """Whether the process is there, paused or not."""
         return self._process is not None and self._process.poll() is None
+
+    @property
+    def serves(self) -> bool:
+        """Whether it runs and answers."""
+        return self.is_running and self._is_ready()
 
     @property
     def output(self) -> str:

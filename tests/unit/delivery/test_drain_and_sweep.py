@@ -243,3 +243,48 @@ def test_a_forgotten_device_has_no_inbox_any_more(world: Any) -> None:
     forget_device(world.bob, world.bob1)
     assert world.waiting(world.bob, world.bob1) == (0, 0)
     assert world.store.list_standings([f"msg-{1:016x}"])[f"msg-{1:016x}"].pending_devices == (world.bob2,)
+
+
+def list_keys_of(device_id: str) -> list[str]:
+    from django.conf import settings
+
+    from apps.valkey.pools import sync_client
+
+    return sorted(sync_client(settings.INBOX_REDIS_URL).keys(f"*:{device_id}"))
+
+
+def test_a_late_drain_gives_a_removed_device_no_inbox(world: Any) -> None:
+    from apps.accounts.services import revoke_device
+    from apps.delivery.tasks import forget_device
+
+    world.relay(world.message(1))
+    revoke_device(world.bob, world.bob1, "logged_out")
+    forget_device(world.bob, world.bob1)
+    world.bus.pages.clear()
+    drain([request(world, world.bob, world.bob1)], world.bus)
+    assert world.bus.pages == []
+    assert list_keys_of(world.bob1) == []
+    assert world.store.list_standings([f"msg-{1:016x}"])[f"msg-{1:016x}"].pending_devices == (world.bob2,)
+
+
+def test_a_device_that_is_removed_while_its_inbox_is_rebuilt_has_none(
+    world: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from apps.accounts.services import revoke_device
+    from apps.delivery.tasks import forget_device
+    from apps.messagestore.orm import OrmMessageStore
+
+    world.relay(world.message(1))
+    flush(world)
+    read = OrmMessageStore.list_pointers_since
+
+    def read_then_remove(store: Any, user_id: str, since_ms: int) -> Any:
+        revoke_device(world.bob, world.bob1, "logged_out")
+        forget_device(world.bob, world.bob1)
+        return read(store, user_id, since_ms)
+
+    monkeypatch.setattr(OrmMessageStore, "list_pointers_since", read_then_remove)
+    world.bus.pages.clear()
+    drain([request(world, world.bob, world.bob1)], world.bus)
+    assert world.bus.pages == []
+    assert list_keys_of(world.bob1) == []

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from tests.client.history import Attempt, Frame, History, SentMessage
-from tests.faults.checker import check
+from tests.faults.checker import Block, check
 
 
 class Conversation:
@@ -176,7 +176,125 @@ def test_a_withdrawn_message_need_not_arrive() -> None:
     drop_the_receipt(run)
     error = {"action": "error", "code": "forbidden", "message": "blocked", "message_id": "msg-7"}
     run.ann.record(error, at=9.0, connection=1)
-    assert {finding.kind for finding in check(run.histories).findings} <= {"invented"}
+    block = Block(owner_id="usr-bob", person_id="usr-ann", asked_at=0.0, since=8.0).ends(8.5, 9.5)
+    assert check(run.histories, blocks=[block]).is_clean, check(run.histories, blocks=[block]).text()
+    assert {finding.kind for finding in check(run.histories).findings} == {"refused"}, "there was no block"
+
+
+def test_a_message_may_be_withdrawn_when_its_device_has_logged_out() -> None:
+    run = Conversation()
+    error = {"action": "error", "code": "forbidden", "message": "", "message_id": "msg-7"}
+    lose_a_message(run)
+    del run.ann_phone.shown["msg-7"]
+    run.ann.sent[7].delivered_at = None
+    run.ann.logged_out_at = 30.0
+    assert not check(run.histories).is_clean
+    run.ann_phone.record(error, at=40.0, connection=1)
+    assert check(run.histories).is_clean, check(run.histories).text()
+
+
+def test_a_device_that_logged_out_may_hold_an_outdated_sequence() -> None:
+    run = Conversation()
+    run.ann.sent[7].attempts.append(Attempt(at=7.5, connection=1))
+    run.acknowledge(run.ann, 7, sequence=70)
+    assert not check(run.histories).is_clean
+    run.ann.logged_out_at = 30.0
+    assert check(run.histories).is_clean, check(run.histories).text()
+
+
+def test_a_block_that_was_over_long_before_explains_nothing() -> None:
+    run = Conversation()
+    error = {"action": "error", "code": "forbidden", "message": "blocked", "message_id_by_client": 7}
+    run.ann.record(error, at=9.0, connection=1)
+    block = Block(owner_id="usr-bob", person_id="usr-ann", asked_at=0.0, since=1.0).ends(2.0, 3.0)
+    assert "refused" in {finding.kind for finding in check(run.histories, blocks=[block]).findings}
+
+
+def test_what_was_written_under_a_block_must_not_arrive() -> None:
+    run = Conversation()
+    block = Block(owner_id="usr-bob", person_id="usr-ann", asked_at=6.0, since=6.5).ends(7.5, 8.0)
+    (finding,) = check(run.histories, blocks=[block]).findings
+    assert finding.kind == "no right"
+    assert "word 7" in finding.detail
+
+
+def test_a_message_may_come_to_a_device_that_logged_in_later_and_need_not_if_another_has_it() -> None:
+    run = Conversation()
+    late = History("usr-bob", "dev-late")
+    late.logged_in_at = 10.5
+    run.histories.append(late)
+    for number in range(11, 21, 2):
+        run.push(late, number, "usr-ann")
+        run.push(late, number + 1, "usr-bob", receiver_id="usr-ann")
+        late.record({"action": "message_delivered", "message_id": f"msg-{number + 1}"}, at=number + 1.4, connection=1)
+    assert check(run.histories).is_clean, check(run.histories).text()
+    del late.shown["msg-13"]
+    (finding,) = check(run.histories).findings
+    assert (finding.kind, "dev-late" in finding.detail) == ("lost", True)
+
+
+def test_a_device_that_logged_out_misses_nothing_and_gets_nothing() -> None:
+    run = Conversation()
+    run.ann_phone.logged_out_at = 10.0
+    for number in range(10, 21):
+        run.ann_phone.shown.pop(f"msg-{number}", None)
+    assert check(run.histories).is_clean, check(run.histories).text()
+    run.push(run.ann_phone, 12, "usr-bob")
+    assert {finding.kind for finding in check(run.histories).findings} == {"no right"}
+
+
+def test_what_only_later_devices_could_get_is_lost_if_none_got_it() -> None:
+    run = Conversation()
+    run.bob.logged_in_at = 7.5
+    del run.bob.shown["msg-7"]
+    kinds = {finding.kind for finding in check(run.histories).findings}
+    assert kinds == {"lost", "false ✓✓"}
+
+
+def row(number: int, **changes: object) -> dict[str, object]:
+    """A row of the Message DB as it is long after the delivery."""
+    found: dict[str, object] = {"message_id": f"msg-{number}", "has_content": False, "undelivered": False}
+    found |= {"pending_devices": [], "own_devices": [], "history_for": []}
+    return found | {"refusal": "", "expires_at_ms": 10_000} | changes
+
+
+def remains(*changed: dict[str, object], **changes: object) -> dict[str, object]:
+    """The end state of a clean run, but for these rows."""
+    rows = {f"msg-{number}": row(number) for number in range(1, 21)} | {str(one["message_id"]): one for one in changed}
+    return {"now_ms": 5_000, "inboxes": {}, "dead_letters": 0, "rows": list(rows.values())} | changes
+
+
+@pytest.mark.parametrize(
+    ("document", "kind"),
+    [
+        (remains(row(7, has_content=True)), "kept"),
+        (remains(row(7, has_content=True, refusal="forbidden", history_for=["usr-ann"])), "kept"),
+        (remains(row(7, has_content=True, history_for=["usr-ann"], expires_at_ms=4_000)), "kept"),
+        (remains(row(7, pending_devices=["dev-bob"])), "pending for ever"),
+        (remains(row(8, pending_devices=["dev-ann"])), "pending for ever"),
+        (remains(inboxes={"inbox:{usr-bob}:dev-bob": 1}), "left in an inbox"),
+        (remains(dead_letters=2), "dead letter"),
+        (remains() | {"rows": []}, "no row"),
+    ],
+)
+def test_what_is_wrong_in_the_end_state_is_found(document: dict[str, object], kind: str) -> None:
+    report = check(Conversation().histories, end_state=document)
+    assert {finding.kind for finding in report.findings} == {kind}
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        remains(),
+        remains(row(7, has_content=True, history_for=["usr-ann"])),
+        remains(row(7, has_content=True, pending_devices=["dev-elsewhere"])),
+        remains(row(7, has_content=True, undelivered=True)),
+        remains(inboxes={"inbox:{usr-else}:dev-else": 1, "inbox:{usr-bob}:dev-bob": 0}),
+    ],
+)
+def test_an_end_state_as_it_should_be_is_clean(document: dict[str, object]) -> None:
+    report = check(Conversation().histories, end_state=document)
+    assert report.is_clean, report.text()
 
 
 def test_the_same_words_sent_twice_cannot_be_judged() -> None:

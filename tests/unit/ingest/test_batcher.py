@@ -22,6 +22,7 @@ from apps.valkey.sync_keyspace import SyncKeyspace
 
 A, B, C = "usr-aaaaaaaaaaaa", "usr-bbbbbbbbbbbb", "usr-cccccccccccc"
 FINE = AccountFacts(exists=True, suspended=False, blocks=frozenset())
+BLOCKS_A = AccountFacts(exists=True, suspended=False, blocks=frozenset({A}))
 
 
 class Client:
@@ -246,7 +247,9 @@ async def test_the_database_down_during_a_look_up_is_unavailable() -> None:
 async def test_who_may_not_write_is_told_and_nothing_is_stored(receiver: str, facts: AccountFacts, code: str) -> None:
     client = Client()
     async with World() as world:
+        world.accounts[receiver] = facts
         world.directory._remember({receiver: facts})
+        world.lookups.append([A, receiver])
         world.batcher.submit_message(client, frame(1, to=receiver))
         await until(lambda: client.frames)
     assert client.codes() == [code]
@@ -258,11 +261,64 @@ async def test_a_retry_of_a_stored_message_is_answered_even_after_a_block() -> N
     async with World() as world:
         world.batcher.submit_message(client, frame(1))
         await until(lambda: client.frames)
-        world.directory._remember({B: AccountFacts(exists=True, suspended=False, blocks=frozenset({A}))})
+        world.accounts[B] = BLOCKS_A
+        world.directory._remember(dict(world.accounts))
+        world.lookups.append([A, B])
         world.batcher.submit_message(client, frame(1))
         world.batcher.submit_message(client, frame(2))
         await until(lambda: len(client.frames) == 3)
     assert client.codes() == ["✓", "✓", "forbidden"]
+
+
+async def test_nobody_is_refused_on_the_word_of_a_cache_that_is_older_than_the_database() -> None:
+    client = Client()
+    async with World() as world:
+        world.directory._remember({B: BLOCKS_A})  # as a cache says that lost what was lifted since
+        world.lookups.append([A, B])
+        world.batcher.submit_message(client, frame(1))
+        world.batcher.submit_message(client, frame(2))
+        await until(lambda: len(client.frames) == 2)
+    assert client.codes() == ["✓", "✓"]
+    assert [record[4] for record in world.log.appended] == ["i1", "i2"]
+
+
+async def test_what_the_database_has_just_said_refuses_without_asking_it_again() -> None:
+    client = Client()
+    async with World() as world:
+        world.accounts[B] = BLOCKS_A
+        world.directory._remember(dict(world.accounts))
+        world.lookups.append([A, B])
+        for number in range(20):
+            world.batcher.submit_message(client, frame(number))
+            await until(lambda: len(client.frames) == number + 1)  # noqa: B023 (it is awaited here)
+    assert client.codes() == ["forbidden"] * 20
+
+
+async def test_who_is_forgotten_is_asked_for_again_before_a_refusal() -> None:
+    client = Client()
+    async with World() as world:
+        world.accounts[B] = BLOCKS_A
+        world.directory._remember(dict(world.accounts))
+        world.lookups.append([A, B])
+        world.batcher.submit_message(client, frame(1))
+        await until(lambda: client.frames)
+        world.accounts[B] = FINE
+        world.directory.forget([B])
+        world.directory._remember({B: BLOCKS_A})
+        world.lookups.append([B])
+        world.batcher.submit_message(client, frame(2))
+        await until(lambda: len(client.frames) == 2)
+    assert client.codes() == ["forbidden", "✓"]
+
+
+async def test_a_refusal_that_the_database_cannot_confirm_is_unavailable() -> None:
+    client = Client()
+    async with World() as world:
+        world.directory._remember({B: BLOCKS_A})
+        world.lookups.clear()
+        world.batcher.submit_message(client, frame(1))
+        await until(lambda: client.frames)
+    assert client.codes() == ["unavailable"]
 
 
 async def test_facts_that_changed_while_they_were_loaded_are_not_remembered(monkeypatch: pytest.MonkeyPatch) -> None:

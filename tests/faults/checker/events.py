@@ -1,0 +1,71 @@
+"""The histories of one run, indexed for the checks."""
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+
+from tests.client.history import History, SentMessage, ShownMessage
+
+
+class Events:
+    """Contents must be unique within a run: only they tell one message that was stored twice from two messages."""
+
+    def __init__(self, histories: Sequence[History]) -> None:
+        self.histories = histories
+        self.sent: dict[str, tuple[History, SentMessage]] = {}  # by content
+        self.by_id: dict[str, tuple[History, SentMessage]] = {}  # by the id that stands
+        self.devices: dict[str, list[History]] = defaultdict(list)  # by user
+        for history in histories:
+            self.devices[history.user_id].append(history)
+            for message in history.sent.values():
+                if message.content in self.sent:
+                    raise ValueError(f"the content {message.content!r} was sent twice: this run cannot be judged")
+                self.sent[message.content] = (history, message)
+                if message.message_id is not None:
+                    self.by_id[message.message_id] = (history, message)
+        self.withdrawn = {
+            error["message_id"] for history in histories for error in history.errors if "message_id" in error
+        }
+        self.shown: dict[History, dict[str, list[ShownMessage]]] = {}  # by content
+        for history in histories:
+            by_content: dict[str, list[ShownMessage]] = defaultdict(list)
+            for shown in history.shown.values():
+                by_content[shown.content].append(shown)
+            self.shown[history] = by_content
+
+    def copies(self, sender: History, message: SentMessage) -> Iterator[History]:
+        """The devices that may show a message: the receiver's, and the sender's other ones."""
+        yield from self.devices[message.receiver_id]
+        yield from (device for device in self.devices[sender.user_id] if device is not sender)
+
+    def sure_copies(self, sender: History, message: SentMessage) -> Iterator[History]:
+        """Those that must show it: logged in before it was written, and never logged out."""
+        for device in self.copies(sender, message):
+            if device.logged_in_at <= message.submitted_at and not device.is_logged_out:
+                yield device
+
+    def is_refused(self, message: SentMessage) -> bool:
+        """Whether an error ended it: the late ones come to all of the sender's devices, and the sending one may have
+        logged out by then.
+        """
+        return message.is_refused or message.message_id in self.withdrawn
+
+    def first_shown(self, user_id: str, content: str) -> ShownMessage | None:
+        """The first arrival of a message at any device of a user."""
+        found = [shown for device in self.devices[user_id] for shown in self.shown[device].get(content, ())]
+        return min(found, key=lambda shown: shown.at, default=None)
+
+    def describe(self, message: SentMessage) -> str:
+        """A message by its words and the id that stands, and what happened to it, in the order of time."""
+        sender, _ = self.sent[message.content]
+        story = [(message.submitted_at, f"written on {sender.device_id}")]
+        story += [(one.at, f"✓ as {one.message_id}, {one.sequence}") for one in message.acknowledgements]
+        story += [(attempt.at, "sent again") for attempt in message.attempts[1:]]
+        if message.delivered_at is not None:
+            story.append((message.delivered_at, "✓✓"))
+        for device in self.copies(sender, message):
+            for shown in self.shown[device].get(message.content, ()):
+                story.append(
+                    (shown.at, f"at {device.device_id}" + (f", {shown.repeats} more times" * bool(shown.repeats)))
+                )
+        told = "; ".join(f"{at - message.submitted_at:.1f} s {what}" for at, what in sorted(story))
+        return f"{message.content!r} ({message.message_id}): {told}"

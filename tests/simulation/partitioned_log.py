@@ -1,0 +1,405 @@
+"""The log as Kafka keeps it: partitions shared by the readers of a group, appends that come off in part, zombies.
+
+What is on other brokers as well survives a loss of power, and only that is acknowledged and read. A reader
+that is silent for too long loses its partitions to the others, and learns of it when it asks again.
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import ClassVar, TypeVar
+
+from django.conf import settings
+
+from apps.messagelog.base import (
+    GENERATION_SHIFT,
+    DeadLetter,
+    Entry,
+    GroupIsRead,
+    KnownLog,
+    LogNotSetUp,
+    LogRecord,
+    LogStatus,
+    LogUnavailable,
+    PartitionStatus,
+    partition_of,
+    sequence_of,
+)
+from tests.simulation.calls import Calls, Errors, Server
+from tests.simulation.processes import WORLD, Process, current_process
+from tests.simulation.virtual_time import wait_for
+
+Answer = TypeVar("Answer")
+
+PARTITIONS = 12
+IDENTITY = "the brokers of this world"
+APPEND_SECONDS = 2.0
+ANSWER_SECONDS = 5.0
+SESSION_SECONDS = 6.0
+LOOK_SECONDS = 1.0
+COMMIT_SECONDS = 0.1
+PING_SECONDS = 0.5
+REPLICATION_SECONDS = 0.002
+ERRORS = Errors(refused=LogUnavailable, timed_out=LogUnavailable, lost=LogUnavailable, full=LogUnavailable)
+
+
+@dataclass(slots=True)
+class Partition:
+    """Its records, the first at position 1, and how many of them are on the other brokers as well."""
+
+    records: list[str] = field(default_factory=list)
+    replicated: int = 0
+
+
+@dataclass(slots=True, eq=False)
+class Member:
+    """One reader of a group, as the brokers know it."""
+
+    reader_id: str
+    process: Process | None
+    seen_at: float
+    owned: dict[int, None] = field(default_factory=dict)
+    is_expelled: bool = False
+
+
+@dataclass(slots=True)
+class Group:
+    """Who reads, how far all have come, and to whom each partition is to go."""
+
+    members: dict[str, Member] = field(default_factory=dict)
+    committed: dict[int, int] = field(default_factory=dict)
+    wanted: dict[int, str] = field(default_factory=dict)
+
+
+class PartitionedLog(Server):
+    """The brokers."""
+
+    def __init__(self, name: str, calls: Calls, count: Callable[[str], object]) -> None:
+        super().__init__(name, ERRORS)
+        self.calls = calls
+        self.generation = 0
+        self.partitions = [Partition() for _ in range(PARTITIONS)]
+        self.groups: dict[str, Group] = {}
+        self.dead: list[DeadLetter] = []
+        self.written = asyncio.Event()
+        self._count = count
+
+    # -- what befalls it ------------------------------------------------------------------------------------------
+
+    def lose_unsynced(self) -> None:
+        """A loss of power: what is not on other brokers is gone; nobody was told that it is there."""
+        for partition in self.partitions:
+            del partition.records[partition.replicated :]
+
+    async def watch_members(self) -> None:
+        """Expel readers that are silent, for ever."""
+        loop = asyncio.get_running_loop()
+        while True:
+            await asyncio.sleep(LOOK_SECONDS)
+            for group in self.groups.values():
+                for member in list(group.members.values()):
+                    process = member.process
+                    if self.is_down or self.is_paused or not (process and (process.is_dead or process.is_paused)):
+                        member.seen_at = loop.time()
+                    elif loop.time() - member.seen_at > SESSION_SECONDS:
+                        self._count("lease taken over")
+                        self.expel(group, member)
+
+    # -- members --------------------------------------------------------------------------------------------------
+
+    def join(self, group: Group, member: Member) -> None:
+        """One more reads; partitions move to it as the others let go of them."""
+        group.members[member.reader_id] = member
+        self._share(group)
+
+    def expel(self, group: Group, member: Member) -> None:
+        """It reads no more; what it had goes to the others at once."""
+        if group.members.get(member.reader_id) is member:
+            del group.members[member.reader_id]
+        member.is_expelled = True
+        member.owned.clear()
+        self._share(group)
+
+    def settle(self, group: Group, member: Member) -> None:
+        """A reader asks: it lets go of what is to go elsewhere, and takes what is free."""
+        for partition in [one for one in member.owned if group.wanted.get(one) != member.reader_id]:
+            del member.owned[partition]
+        held = {partition for other in group.members.values() for partition in other.owned}
+        for partition in range(PARTITIONS):
+            if partition not in held and group.wanted.get(partition) == member.reader_id:
+                member.owned[partition] = None
+
+    @staticmethod
+    def _share(group: Group) -> None:
+        readers = list(group.members)
+        group.wanted = {partition: readers[partition % len(readers)] for partition in range(PARTITIONS) if readers}
+
+    # -- records --------------------------------------------------------------------------------------------------
+
+    def append(self, partition: int, payloads: Sequence[str]) -> list[int]:
+        """Add records to one partition; returns their positions."""
+        if not self.generation:
+            raise LogUnavailable("the log is not set up")
+        records = self.partitions[partition].records
+        records += payloads
+        loop = asyncio.get_running_loop()
+        loop.call_later(REPLICATION_SECONDS, self._replicate, partition, len(records), context=WORLD)
+        return list(range(len(records) - len(payloads) + 1, len(records) + 1))
+
+    def _replicate(self, partition: int, upto: int) -> None:
+        stored = self.partitions[partition]
+        stored.replicated = max(stored.replicated, min(upto, len(stored.records)))
+        written, self.written = self.written, asyncio.Event()
+        written.set()
+
+    def read(self, positions: Mapping[int, int], limit: int) -> list[LogRecord]:
+        """Records after these positions, in order within a partition."""
+        found: list[LogRecord] = []
+        for partition, position in positions.items():
+            stored = self.partitions[partition]
+            upto = min(stored.replicated, position + max(1, limit // PARTITIONS))
+            found += [
+                LogRecord(
+                    partition=partition,
+                    position=one,
+                    sequence=sequence_of(self.generation, one),
+                    payload=stored.records[one - 1],
+                )
+                for one in range(position + 1, upto + 1)
+            ]
+        return found
+
+
+class PartitionedAppender:
+    """LogAppender: one request a partition; any that fails leaves the outcome of all unknown."""
+
+    def __init__(self, log: PartitionedLog) -> None:
+        self._log = log
+
+    async def append(self, entries: Sequence[Entry]) -> list[int]:
+        """See LogAppender."""
+        generation = self._log.generation
+        by_partition: dict[int, list[int]] = {}
+        for index, entry in enumerate(entries):
+            by_partition.setdefault(partition_of(entry.key, PARTITIONS), []).append(index)
+        sequences = [0] * len(entries)
+        failures: list[LogUnavailable] = []
+        requests = [
+            self._send(one, [entries[i].payload.decode() for i in which]) for one, which in by_partition.items()
+        ]
+        answers = await asyncio.gather(*requests, return_exceptions=True)
+        for which, answer in zip(by_partition.values(), answers, strict=True):
+            if isinstance(answer, LogUnavailable):
+                failures.append(answer)
+            elif isinstance(answer, BaseException):
+                raise answer
+            else:
+                for index, position in zip(which, answer, strict=True):
+                    sequences[index] = sequence_of(generation, position)
+        if failures:
+            raise failures[0]
+        return sequences
+
+    async def _send(self, partition: int, payloads: Sequence[str]) -> list[int]:
+        def effect() -> list[int]:
+            return self._log.append(partition, payloads)
+
+        what = f"append {len(payloads)} to partition {partition}"
+        positions = await self._log.calls.make(self._log, what, effect, patience=APPEND_SECONDS)
+        # All brokers have it when the answer comes.
+        await asyncio.sleep(REPLICATION_SECONDS)
+        if self._log.partitions[partition].replicated < positions[-1]:
+            raise LogUnavailable("the brokers lost it")
+        return positions
+
+    async def wait_until_available(self) -> None:
+        """See LogAppender."""
+        while True:
+            try:
+                await self._log.calls.make(self._log, "ping", lambda: None, patience=APPEND_SECONDS, writes=False)
+                return
+            except LogUnavailable:
+                await asyncio.sleep(PING_SECONDS)
+
+    def close(self) -> None:
+        """See LogAppender."""
+
+
+class PartitionedReader:
+    """LogReader: a member of its group, with a share of the partitions."""
+
+    def __init__(self, log: PartitionedLog, group: str, reader_id: str) -> None:
+        self._log = log
+        self._group = log.groups.setdefault(group, Group())
+        self._reader_id = reader_id
+        self._member: Member | None = None
+        self._positions: dict[int, int] = {}
+        self._done: dict[int, int] = {}
+        self._written_at = float("-inf")
+
+    def poll(self, limit: int, wait_ms: int) -> list[LogRecord]:
+        """See LogReader."""
+        return wait_for(self._poll(limit, wait_ms / 1000))
+
+    def commit(self, records: Sequence[LogRecord]) -> None:
+        """See LogReader."""
+        for record in records:
+            if record.partition in self._positions and record.sequence >> GENERATION_SHIFT == self._log.generation:
+                self._done[record.partition] = record.position
+
+    def rest(self, seconds: float) -> None:
+        """See LogReader."""
+        wait_for(self._rest(seconds))
+
+    def close(self) -> None:
+        """See LogReader."""
+        wait_for(self._close())
+
+    async def _poll(self, limit: int, seconds: float) -> list[LogRecord]:
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + seconds
+        while True:
+            written = self._log.written
+            records = await self._ask("fetch", lambda: self._fetch(limit))
+            left = deadline - loop.time()
+            if records or left <= 0:
+                return records
+            try:
+                async with asyncio.timeout(min(left, COMMIT_SECONDS if self._done else left)):
+                    await written.wait()
+            except TimeoutError:
+                continue
+
+    async def _rest(self, seconds: float) -> None:
+        await self._ask("heartbeat", self._settle)
+        await asyncio.sleep(seconds)
+
+    async def _close(self) -> None:
+        member = self._member
+        if member is None:
+            return
+        try:
+            await self._ask("commit", self._settle)
+        finally:
+            self._forget()
+            self._log.expel(self._group, member)
+
+    async def _ask(self, what: str, effect: Callable[[], Answer]) -> Answer:
+        try:
+            return await self._log.calls.make(self._log, what, effect, patience=ANSWER_SECONDS, writes=False)
+        except LogUnavailable:
+            self._leave()
+            raise
+
+    def _fetch(self, limit: int) -> list[LogRecord]:
+        self._settle()
+        records = self._log.read(self._positions, limit)
+        for record in records:
+            self._positions[record.partition] = record.position
+        return records
+
+    def _settle(self) -> None:
+        """Write what was done, let go of what goes elsewhere, take what is free. Raises LogUnavailable."""
+        if not self._log.generation:
+            raise LogNotSetUp("the log is not set up")
+        member = self._member
+        if member is None:
+            member = self._member = Member(self._reader_id, current_process.get(), asyncio.get_running_loop().time())
+            self._log.join(self._group, member)
+        if member.is_expelled:
+            raise LogUnavailable("this reader was silent for too long: its partitions went to others")
+        for partition, position in self._done.items():
+            self._group.committed[partition] = max(position, self._group.committed.get(partition, 0))
+        self._done.clear()
+        self._log.settle(self._group, member)
+        self._positions = {one: self._positions.get(one, self._group.committed.get(one, 0)) for one in member.owned}
+
+    def _leave(self) -> None:
+        member = self._member
+        self._forget()
+        if member is not None and not member.is_expelled:
+            self._log.expel(self._group, member)
+
+    def _forget(self) -> None:
+        self._member, self._positions, self._done = None, {}, {}
+
+
+class PartitionedMessageLog:
+    """MessageLog on the brokers of the present world."""
+
+    brokers: ClassVar[PartitionedLog | None] = None
+
+    def __init__(self) -> None:
+        assert self.brokers is not None
+        self._log = self.brokers
+        self._partitions: int = settings.LOG_PARTITIONS
+
+    def appender(self) -> PartitionedAppender:
+        """See MessageLog."""
+        return PartitionedAppender(self._log)
+
+    def reader(self, group: str, reader_id: str) -> PartitionedReader:
+        """See MessageLog."""
+        return PartitionedReader(self._log, group, reader_id)
+
+    def bury(self, record: LogRecord, reason: str) -> None:
+        """See MessageLog."""
+        letter = DeadLetter(partition=record.partition, sequence=record.sequence, reason=reason, payload=record.payload)
+        self._do("bury", lambda: self._log.dead.append(letter))
+
+    def list_dead_letters(self, limit: int) -> list[DeadLetter]:
+        """See MessageLog."""
+        return self._do("dead letters", lambda: self._log.dead[: -limit - 1 : -1])
+
+    def set_up(self, known: KnownLog) -> KnownLog:
+        """See MessageLog."""
+        if self._partitions != PARTITIONS:
+            raise ValueError(
+                f"the log was made with {PARTITIONS} partitions and LOG_PARTITIONS says {self._partitions}"
+            )
+
+        def effect() -> KnownLog:
+            another = known.identity not in ("", IDENTITY)
+            if not self._log.generation or self._log.generation < known.generation or another:
+                self._log.generation = known.generation + 1
+            return KnownLog(generation=self._log.generation, identity=IDENTITY)
+
+        return self._do("set up", effect)
+
+    def status(self) -> LogStatus:
+        """See MessageLog."""
+        return self._do("status", self._look)
+
+    def _look(self) -> LogStatus:
+        return LogStatus(
+            generation=self._log.generation,
+            partitions=tuple(
+                PartitionStatus(
+                    partition=number,
+                    first=1 if partition.records else 0,
+                    last=len(partition.records),
+                    committed={name: group.committed.get(number, 0) for name, group in self._log.groups.items()},
+                )
+                for number, partition in enumerate(self._log.partitions)
+            ),
+            readers={
+                name: {one.reader_id: tuple(sorted(one.owned)) for one in group.members.values()}
+                for name, group in self._log.groups.items()
+                if group.members
+            },
+            dead_letters=len(self._log.dead),
+        )
+
+    def find_positions(self, at_ms: int) -> dict[int, int]:
+        """See MessageLog."""
+        return dict.fromkeys(range(PARTITIONS), 1)
+
+    def rewind(self, group: str, positions: Mapping[int, int]) -> None:
+        """See MessageLog."""
+        known = self._log.groups.setdefault(group, Group())
+        if known.members:
+            raise GroupIsRead(f"the group {group} is read by {', '.join(known.members)}")
+        known.committed.update({partition: position - 1 for partition, position in positions.items()})
+
+    def _do(self, what: str, effect: Callable[[], Answer]) -> Answer:
+        return wait_for(self._log.calls.make(self._log, what, effect, patience=ANSWER_SECONDS))

@@ -1,0 +1,69 @@
+"""What the servers hold when a run has come to rest."""
+
+import asyncio
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from tests.simulation.databases import SimulatedDatabase
+from tests.simulation.partitioned_log import PartitionedLog
+from tests.simulation.valkey import SimulatedValkey
+
+LOOK_SECONDS = 1.0
+COLUMNS = (
+    *("id", "sender_id", "sender_device", "client_id", "receiver_id", "conversation_id", "sequence", "timestamp_ms"),
+    *("content", "undelivered", "pending_devices", "own_devices", "waiting", "history_for", "repeated"),
+    *("settled_at_ms", "refusal", "stripped_at_ms", "expires_at_ms"),
+)
+ROWS = f"SELECT {', '.join(COLUMNS)} FROM message ORDER BY id"  # noqa: S608 - made of constants
+
+
+class Remains:
+    """Looks at the servers from outside."""
+
+    def __init__(self, cache: SimulatedValkey, log: SimulatedValkey | PartitionedLog, store: SimulatedDatabase) -> None:
+        self._cache = cache
+        self._log = log
+        self._store = store
+
+    async def wait_for_rest(self, seconds: float) -> None:
+        """Until no inbox holds anything and no row waits, or ``seconds`` have passed."""
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + seconds
+        while loop.time() < deadline and (self.list_waiting() or self._count_waiting_rows()):
+            await asyncio.sleep(LOOK_SECONDS)
+
+    def list_waiting(self) -> dict[str, int]:
+        """Inboxes that are not empty: key → entries."""
+        return self._count_entries("inbox:*")
+
+    def _count_waiting_rows(self) -> int:
+        return int(self._store.look("SELECT count(*) FROM message WHERE waiting")[0][0])
+
+    def to_document(self) -> Mapping[str, Any]:
+        """The end state, as the checker reads it."""
+        return {
+            "now_ms": int(time.time() * 1000),
+            "inboxes": self.list_waiting(),
+            "receipts": self._count_entries("receipts:*"),
+            "dead_letters": self._count_dead_letters(),
+            "rows": [to_row(values) for values in self._store.look(ROWS)],
+            "rows_complete": True,
+        }
+
+    def _count_dead_letters(self) -> int:
+        return len(self._log.dead) if isinstance(self._log, PartitionedLog) else int(self._log.look("XLEN", "log:dead"))
+
+    def _count_entries(self, pattern: str) -> dict[str, int]:
+        keys = sorted(self._cache.look("KEYS", pattern))
+        return {key: count for key in keys if (count := int(self._cache.look("ZCARD", key)))}
+
+
+def to_row(values: Sequence[Any]) -> dict[str, Any]:
+    """One row of the Message DB."""
+    row = dict(zip(COLUMNS, values, strict=True))
+    row["message_id"] = row.pop("id")
+    row["has_content"] = row.pop("content") is not None
+    row |= {name: row[name].split() for name in ("pending_devices", "own_devices", "history_for")}
+    row |= {name: bool(row[name]) for name in ("undelivered", "waiting", "repeated")}
+    return row
