@@ -62,6 +62,13 @@ STEADY_MESSAGES_PER_SECOND = env.integer("STEADY_MESSAGES_PER_SECOND", 0, minimu
 API_CALLS_PER_MINUTE = env.integer("API_CALLS_PER_MINUTE", 600, minimum=0)
 DELIVERY_TIMEOUT_SECONDS = env.integer("DELIVERY_TIMEOUT_SECONDS", 10, minimum=1)
 LOG_RETENTION_HOURS = env.integer("LOG_RETENTION_HOURS", 24, minimum=1, maximum=160)
+SPAM_SCORING = env.boolean("SPAM_SCORING", True)
+SPAM_UNANSWERED_PER_HOUR = env.integer("SPAM_UNANSWERED_PER_HOUR", 40, minimum=1)
+SPAM_UNANSWERED_PER_DAY = env.integer("SPAM_UNANSWERED_PER_DAY", 150, minimum=1)
+SPAM_NEW_ACCOUNT_DAYS = env.integer("SPAM_NEW_ACCOUNT_DAYS", 3, minimum=0)
+SPAM_NEW_ACCOUNT_MESSAGES_PER_HOUR = env.integer("SPAM_NEW_ACCOUNT_MESSAGES_PER_HOUR", 1_200, minimum=1)
+SPAM_LIMIT_PER_MINUTE = env.integer("SPAM_LIMIT_PER_MINUTE", 5, minimum=0)
+SPAM_LIMIT_HOURS = env.integer("SPAM_LIMIT_HOURS", 24, minimum=1)
 DEVICE_STALE_DAYS = env.integer("DEVICE_STALE_DAYS", 30, minimum=1)
 
 # --- Django ------------------------------------------------------------------------------------------------------
@@ -85,6 +92,7 @@ INSTALLED_APPS = [
     "apps.accounts",
     "apps.ingest",
     "apps.delivery",
+    "apps.spam",
     "apps.gateway",
     "apps.api",
     "apps.webclient",
@@ -231,6 +239,7 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
         "schedule": schedule(60),
         "options": {"expires": 60},
     },
+    "end limits": {"task": "spam.lift_expired_limits", "schedule": schedule(60), "options": {"expires": 60}},
     "drop what is past its time": {"task": "delivery.purge", "schedule": schedule(60), "options": {"expires": 60}},
 }
 

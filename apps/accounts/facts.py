@@ -8,8 +8,9 @@ from dataclasses import dataclass
 
 import orjson
 from django.conf import settings
+from django.utils import timezone
 
-from apps.accounts.models import Block, User
+from apps.accounts.models import Block, Reputation, User
 from apps.connections.control import publish_facts_changed
 from apps.valkey.sync_keyspace import sync_keyspace
 
@@ -25,11 +26,14 @@ _MAX_ROUNDS = 5
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccountFacts:
-    """``blocks`` holds the ids of those whom this user has blocked."""
+    """``blocks`` holds the ids of those whom this user has blocked; ``messages_per_minute`` is the limit of one who is
+    taken for a spammer, None for everybody else.
+    """
 
     exists: bool
     suspended: bool
     blocks: frozenset[str]
+    messages_per_minute: int | None = None
 
 
 NO_ACCOUNT = AccountFacts(exists=False, suspended=False, blocks=frozenset())
@@ -37,23 +41,32 @@ NO_ACCOUNT = AccountFacts(exists=False, suspended=False, blocks=frozenset())
 
 def encode_facts(facts: AccountFacts) -> str:
     """Facts as the text that stands in Valkey."""
-    return orjson.dumps([facts.exists, facts.suspended, sorted(facts.blocks)]).decode()
+    return orjson.dumps([facts.exists, facts.suspended, sorted(facts.blocks), facts.messages_per_minute]).decode()
 
 
 def decode_facts(text: str) -> AccountFacts:
     """The facts that ``encode_facts`` wrote. Raises ValueError for anything else."""
-    exists, suspended, blocks = orjson.loads(text)
-    return AccountFacts(exists=exists, suspended=suspended, blocks=frozenset(blocks))
+    exists, suspended, blocks, messages_per_minute = orjson.loads(text)
+    return AccountFacts(
+        exists=exists, suspended=suspended, blocks=frozenset(blocks), messages_per_minute=messages_per_minute
+    )
 
 
 def load_facts(user_ids: Sequence[str]) -> dict[str, AccountFacts]:
-    """Facts of each id from the database, in two queries; an unknown id gets ``exists=False``."""
+    """Facts of each id from the database, in three queries; an unknown id gets ``exists=False``."""
     active = dict(User.objects.filter(pk__in=user_ids).values_list("id", "is_active"))
     blocks: dict[str, list[str]] = {}
     for owner_id, person_id in Block.objects.filter(owner__in=active).values_list("owner_id", "person_id"):
         blocks.setdefault(owner_id, []).append(person_id)
+    limited = Reputation.objects.filter(user__in=active, limited_until__gt=timezone.now())
+    limits = dict(limited.values_list("user_id", "messages_per_minute"))
     known = {
-        user_id: AccountFacts(exists=True, suspended=not is_active, blocks=frozenset(blocks.get(user_id, ())))
+        user_id: AccountFacts(
+            exists=True,
+            suspended=not is_active,
+            blocks=frozenset(blocks.get(user_id, ())),
+            messages_per_minute=limits.get(user_id),
+        )
         for user_id, is_active in active.items()
     }
     return {user_id: known.get(user_id, NO_ACCOUNT) for user_id in user_ids}

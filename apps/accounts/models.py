@@ -72,6 +72,26 @@ class UserSettings(models.Model):
         return f"settings of {self.user_id}"
 
 
+class Reputation(models.Model):
+    """What the spam scorer found of a user, and the lower limit that follows for a while. No row: nothing was found."""
+
+    user = models.OneToOneField(User, on_delete=models.CASCADE, primary_key=True, related_name="reputation")
+    points = models.FloatField(default=0.0, help_text="1.0 and more was taken for spam.")
+    reason = models.CharField(max_length=200, blank=True, default="")
+    messages_per_minute = models.PositiveIntegerField(null=True, help_text="While limited.")
+    limited_until = models.DateTimeField(null=True)
+    times_limited = models.PositiveIntegerField(default=0)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        indexes: ClassVar = [
+            models.Index(fields=["limited_until"], name="accounts_limited", condition=Q(limited_until__isnull=False))
+        ]
+
+    def __str__(self) -> str:
+        return f"reputation of {self.user_id}: {self.points:.1f}"
+
+
 class HistoryErasure(models.Model):
     """A user turned history off: what only that user kept of messages accepted until then must leave the Message DB.
 

@@ -123,6 +123,13 @@ def list_live_credentials(credential_hashes: Sequence[str]) -> set[str]:
     return set(devices.values_list("credential_hash", flat=True))
 
 
+def list_account_ages(user_ids: Sequence[str]) -> dict[str, float]:
+    """User → days since they registered; without those who do not exist or are staff."""
+    now = timezone.now()
+    rows = User.objects.filter(pk__in=user_ids, is_staff=False).values_list("id", "date_joined")
+    return {user_id: (now - joined) / timedelta(days=1) for user_id, joined in rows}
+
+
 def stale_before() -> datetime:
     """A device that was last seen before this no longer holds messages back."""
     return timezone.now() - timedelta(days=settings.DEVICE_STALE_DAYS)

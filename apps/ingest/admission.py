@@ -1,13 +1,13 @@
 """Admission of a batch: has this been sent before, and is its sender within the rate?"""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from django.conf import settings
 
-from apps.ingest.keys import dedup_key, throttle_key
+from apps.ingest.keys import dedup_key, limited_key, throttle_key
 from apps.protocol.limits import DEDUP_SECONDS
 from apps.valkey.async_keyspace import async_keyspace
 from apps.valkey.scripts import Script
@@ -90,6 +90,24 @@ def _to_verdict(outcome: str, *rest: Any) -> Verdict:
             return Verdict(outcome="conflict")
         case _:
             return Verdict(outcome="new")
+
+
+async def count_for_limits(messages: Mapping[str, int], limits: Mapping[str, int], minute: int) -> dict[str, int]:
+    """How many of their ``messages`` these users, who have limits of their own, may still send in this minute.
+
+    Raises ValkeyError.
+    """
+    keys = {user_id: limited_key(user_id, minute) for user_id in messages}
+    commands = [
+        command
+        for user_id, count in messages.items()
+        for command in (("INCRBY", keys[user_id], count), ("EXPIRE", keys[user_id], 120))
+    ]
+    totals = (await async_keyspace(settings.INBOX_REDIS_URL).execute_all(commands))[::2]
+    return {
+        user_id: max(0, min(count, limits[user_id] - (int(total) - count)))
+        for (user_id, count), total in zip(messages.items(), totals, strict=True)
+    }
 
 
 async def count_for_throttle(messages: int, second: int) -> int:

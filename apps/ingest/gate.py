@@ -1,9 +1,10 @@
 """What a batch of messages passes before the log: a literal list of steps, each may refuse with a reason."""
 
+from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 
-from apps.ingest.admission import Done, Verdict, admit, count_for_throttle
+from apps.ingest.admission import Done, Verdict, admit, count_for_limits, count_for_throttle
 from apps.ingest.permissions import AccountDirectory, check_may_send
 from apps.ingest.snowflake import CannotIssue, SnowflakeIssuer
 from apps.ingest.submission import MessageSubmission, conflicting, overloaded, rate_limited, unavailable
@@ -11,6 +12,8 @@ from apps.messagelog.base import Entry
 from apps.protocol import ids
 from apps.protocol.records import MessageRetried, encode_record
 from apps.valkey.pools import ValkeyError
+
+MINUTE_MS = 60_000
 
 
 @dataclass(slots=True, kw_only=True)
@@ -33,6 +36,7 @@ class Gate:
         self._now_ms = now_ms
         self._steps: list[Callable[[Sequence[MessageSubmission]], Awaitable[None] | None]] = [
             self._check_permissions,
+            self._check_own_limits,
             self._issue_ids,
         ]
         if throttled:
@@ -57,6 +61,25 @@ class Gate:
     def _check_permissions(self, batch: Sequence[MessageSubmission]) -> None:
         for submission in batch:
             submission.refusal = check_may_send(submission.origin.user_id, submission.frame, self._directory)
+
+    def _check_own_limits(self, batch: Sequence[MessageSubmission]) -> Awaitable[None] | None:
+        """Nothing is asked, or waited for, unless one of the senders has a limit of their own."""
+        limited = [one for one in batch if one.refusal is None and self._own_limit(one) is not None]
+        return self._count_for_limits(limited) if limited else None
+
+    def _own_limit(self, submission: MessageSubmission) -> int | None:
+        facts = self._directory.find(submission.origin.user_id)
+        return facts.messages_per_minute if facts is not None else None
+
+    async def _count_for_limits(self, limited: Sequence[MessageSubmission]) -> None:
+        now_ms = self._now_ms()
+        messages = Counter(one.origin.user_id for one in limited)
+        limits = {one.origin.user_id: self._own_limit(one) or 0 for one in limited}
+        allowed = await count_for_limits(messages, limits, now_ms // MINUTE_MS)
+        for one in limited:
+            allowed[one.origin.user_id] -= 1
+            if allowed[one.origin.user_id] < 0:
+                one.refusal = rate_limited(MINUTE_MS - now_ms % MINUTE_MS)
 
     def _issue_ids(self, batch: Sequence[MessageSubmission]) -> None:
         for submission in batch:

@@ -2,6 +2,7 @@
 
 dedup:{user}:device:client_id  STRING "state message_id timestamp_ms sequence digest", state p(ending) or d(one); 7 days
 rate:{user}                    LIST times in ms of the last accepted messages; 60 s
+limited:{user}:minute          STRING messages asked for in that minute by one who may send few; 120 s
 throttle:second                STRING messages admitted in that second, all gateways together; 2 s
 """
 
@@ -11,6 +12,11 @@ RATE_WINDOW_MS = 60_000
 def dedup_key(user_id: str, device_id: str, client_id: str) -> str:
     """What is known of one message of one device."""
     return f"dedup:{{{user_id}}}:{device_id}:{client_id}"
+
+
+def limited_key(user_id: str, minute: int) -> str:
+    """Counter of one minute's messages of a user with a limit of their own."""
+    return f"limited:{{{user_id}}}:{minute}"
 
 
 def throttle_key(second: int) -> str:

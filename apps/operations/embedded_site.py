@@ -68,6 +68,8 @@ def list_parts(plan: SitePlan, servers: Sequence[EmbeddedValkey]) -> list[Part]:
         "worker": [*celery, "worker", "-Q", "gaps,drain,sweeps", "-c", "2", "-l", "WARNING", *WORKER_QUIET],
         "beat": [*celery, "beat", "-l", "WARNING"],
     }
+    if settings.SPAM_SCORING:
+        delivery["spam"] = [*manage, "spam"]
     for name, command in delivery.items():
         parts.append(Part(name=name, command=command, stop_rank=DELIVERY_RANK, stop_seconds=DELIVERY_STOP_SECONDS))
     if plan.demo:

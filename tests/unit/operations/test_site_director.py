@@ -10,7 +10,7 @@ from apps.operations import embedded_site
 from apps.operations.console import Console
 from apps.operations.embedded_site import SiteDirector, SitePlan, list_parts
 
-PARTS = ["gateway", "relay", "worker", "beat"]
+PARTS = ["gateway", "relay", "worker", "beat", "spam"]
 
 
 @dataclass
@@ -164,7 +164,7 @@ def test_a_worker_that_runs_nothing_for_forty_seconds_is_killed_once(site: Site)
 def test_several_gateways_share_the_port_and_only_the_embedded_servers_are_started() -> None:
     plan = SitePlan(host="::", port=8140, workers=2, demo=False)
     parts = list_parts(plan, ())
-    assert [part.name for part in parts] == ["gateway-1", "gateway-2", "relay", "worker", "beat"]
+    assert [part.name for part in parts] == ["gateway-1", "gateway-2", "relay", "worker", "beat", "spam"]
     assert plan.address == "http://[::1]:8140"
     ranks = {part.name: part.stop_rank for part in parts}
     assert ranks["gateway-1"] > ranks["relay"]

@@ -1,0 +1,52 @@
+"""Reputation: who has written like a spammer may write less for a while, and is told by `rate_limited`, as always."""
+
+from datetime import timedelta
+
+from django.conf import settings
+from django.db import transaction
+from django.dispatch import Signal
+from django.utils import timezone
+
+from apps.accounts.announcements import announce_facts
+from apps.accounts.models import Reputation, User
+
+reputation_lowered = Signal()
+"""Sent inside the transaction when somebody becomes limited, once until the limit ends: ``user_id``, ``points``,
+``reason``. Whoever files reports listens.
+"""
+
+
+@transaction.atomic
+def lower_reputation(user_id: str, *, points: float, reason: str) -> bool:
+    """Limit a user from now on; returns whether that is new. Nothing changes for one who is limited already."""
+    if not User.objects.select_for_update().filter(pk=user_id).exists():
+        return False
+    row, _ = Reputation.objects.get_or_create(user_id=user_id)
+    now = timezone.now()
+    if row.limited_until is not None and row.limited_until > now:
+        return False
+    row.points, row.reason = points, reason
+    row.messages_per_minute = settings.SPAM_LIMIT_PER_MINUTE
+    row.limited_until = now + timedelta(hours=settings.SPAM_LIMIT_HOURS)
+    row.times_limited += 1
+    row.save()
+    announce_facts([user_id])
+    reputation_lowered.send(sender=Reputation, user_id=user_id, points=points, reason=reason)
+    return True
+
+
+@transaction.atomic
+def restore_reputation(user_id: str) -> None:
+    """Give a user the usual limit back, whatever was found. Nothing happens to one who is not limited."""
+    if Reputation.objects.filter(user_id=user_id, limited_until__isnull=False).update(
+        limited_until=None, messages_per_minute=None
+    ):
+        announce_facts([user_id])
+
+
+def lift_expired_limits() -> int:
+    """Give the usual limit back to those whose time is over. Returns how many."""
+    over = list(Reputation.objects.filter(limited_until__lte=timezone.now()).values_list("user_id", flat=True)[:1_000])
+    for user_id in over:
+        restore_reputation(user_id)
+    return len(over)

@@ -1,0 +1,35 @@
+"""``manage.py spam``: the log's reader that looks for spammers."""
+
+import signal
+from types import FrameType
+from typing import Any
+
+from django.core.management.base import BaseCommand
+
+from apps.messagelog.log import get_message_log
+from apps.observability.process import name_process
+from apps.operations.collector import calm_collector
+from apps.relay.runner import new_reader_id
+from apps.spam.runner import SpamScorer
+
+
+class Command(BaseCommand):
+    """Scores senders by whom they write to, never by what."""
+
+    help = (
+        "Run the spam scorer: it reads the event log beside the relay, and limits who writes to many who never answer."
+    )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Score until SIGTERM or SIGINT."""
+        reader_id = new_reader_id()
+        name_process(reader_id)
+        scorer = SpamScorer(get_message_log(), reader_id)
+
+        def stop(signum: int, frame: FrameType | None) -> None:
+            scorer.stop()
+
+        signal.signal(signal.SIGTERM, stop)
+        signal.signal(signal.SIGINT, stop)
+        calm_collector()
+        scorer.run()

@@ -1,0 +1,194 @@
+"""Who is taken for a spammer: a spammer is, and fifty people who talk are not."""
+
+import random
+from collections.abc import Iterator
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from apps.accounts.facts import load_facts
+from apps.accounts.models import Reputation, User
+from apps.accounts.services.reputation import (
+    lift_expired_limits,
+    lower_reputation,
+    reputation_lowered,
+    restore_reputation,
+)
+from apps.messagelog.base import LogRecord
+from apps.protocol.records import ConversationRead, MessageSubmitted, encode_record
+from apps.spam import runner
+from apps.spam.runner import score_records
+from apps.spam.scoring import Thresholds, score
+from apps.spam.tracking import Activity, track_messages
+
+HOUR_MS, DAY_MS = 3_600_000, 86_400_000
+NOW = 1_800_000_000_000
+LIMITS = Thresholds(unanswered_hour=40, unanswered_day=150, new_days=3, new_messages_hour=1_200)
+
+
+def activity(hour: int = 0, day: int = 0, messages: int = 0) -> Activity:
+    return Activity(unanswered_hour=hour, unanswered_day=day, messages_hour=messages)
+
+
+@pytest.mark.parametrize(
+    ("what", "days", "is_spam"),
+    [
+        (activity(hour=39, day=149, messages=100_000), 30, False),
+        (activity(hour=40, day=40), 30, True),
+        (activity(hour=1, day=150), 30, True),
+        (activity(hour=19, day=74, messages=1_199), 1, False),
+        (activity(hour=20, day=20), 1, True),
+        (activity(messages=1_200), 1, True),
+    ],
+)
+def test_what_is_taken_for_spam(what: Activity, days: float, is_spam: bool) -> None:
+    found = score(what, days, LIMITS)
+    assert (found.points >= 1.0) is is_spam
+    assert found.reason
+
+
+class Clock:
+    """The time that the scorer sees, in ms."""
+
+    def __init__(self) -> None:
+        self.now = NOW
+
+    def time(self) -> float:
+        return self.now / 1000
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch, cache_valkey: str) -> Clock:
+    made = Clock()
+    monkeypatch.setattr(runner, "time", made)
+    return made
+
+
+def test_only_those_who_do_not_answer_count(cache_valkey: str) -> None:
+    sent = [("s", f"r{number}") for number in range(10)]
+    assert track_messages(sent, NOW)["s"] == activity(hour=10, day=10, messages=10)
+    track_messages([("r1", "s"), ("r2", "s")], NOW)
+    assert track_messages([("s", "r1"), ("s", "r2")], NOW)["s"] == activity(hour=8, day=8, messages=12)
+
+
+def test_writing_to_one_person_again_and_again_counts_once(cache_valkey: str) -> None:
+    assert track_messages([("s", "r")] * 50, NOW)["s"] == activity(hour=1, day=1, messages=50)
+
+
+def test_old_attempts_are_forgotten(cache_valkey: str) -> None:
+    track_messages([("s", f"r{number}") for number in range(10)], NOW)
+    assert track_messages([("s", "r10")], NOW + 2 * HOUR_MS)["s"] == activity(hour=1, day=11, messages=1)
+    assert track_messages([("s", "r11")], NOW + DAY_MS + 1)["s"].unanswered_day == 2
+
+
+def record(sender: str, receiver: str, number: int) -> LogRecord:
+    message = MessageSubmitted(
+        message_id=f"msg-{number:016x}",
+        sender_id=sender,
+        sender_device="dev-000000000000",
+        client_id=f"i{number}",
+        digest="d",
+        receiver_id=receiver,
+        group_id=None,
+        content="whatever",
+        envelope=None,
+        media=None,
+        reply_to=None,
+        timestamp_ms=NOW,
+        sent_at_ms=NOW,
+    )
+    return LogRecord(partition=0, position=number, sequence=number, payload=encode_record(message).decode())
+
+
+@pytest.fixture
+def people(db: None, clock: Clock) -> list[User]:
+    """Two hundred users who registered long ago."""
+    users = [User(username=f"person{number:03}", display_name="x", avatar_color="#000000") for number in range(200)]
+    User.objects.bulk_create(users)
+    User.objects.update(date_joined=timezone.now() - timedelta(days=100))
+    return users
+
+
+@pytest.fixture
+def told() -> Iterator[list[str]]:
+    """Give the users of whom whoever listens was told."""
+    found: list[str] = []
+
+    def note(user_id: str, **_: object) -> None:
+        found.append(user_id)
+
+    reputation_lowered.connect(note)
+    yield found
+    reputation_lowered.disconnect(note)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_spammer_is_caught_limited_and_told_of_once(people: list[User], clock: Clock, told: list[str]) -> None:
+    spammer, *others = people
+    for number, other in enumerate(others):
+        clock.now += 20_000  # three a minute, all day
+        score_records([record(spammer.pk, other.pk, number)])
+    assert told == [spammer.pk]
+    found = Reputation.objects.get()
+    assert (found.user_id, found.messages_per_minute, found.times_limited) == (spammer.pk, 5, 1)
+    assert "have not answered" in found.reason
+    assert load_facts([spammer.pk])[spammer.pk].messages_per_minute == 5
+
+
+@pytest.mark.django_db(transaction=True)
+def test_fifty_people_who_talk_all_day_are_not_caught(people: list[User], clock: Clock, told: list[str]) -> None:
+    rng = random.Random(7)
+    talkers = people[:50]
+    circles = {user.pk: rng.sample([one.pk for one in talkers if one != user], 12) for user in talkers}
+    number = 0
+    for _ in range(200):
+        clock.now += 5 * 60_000
+        batch = []
+        for user in rng.sample(talkers, 20):
+            peer = rng.choice(circles[user.pk])
+            for sender, receiver in ((user.pk, peer), (peer, user.pk))[: rng.choice((1, 2, 2))]:
+                number += 1
+                batch.append(record(sender, receiver, number))
+        score_records(batch)
+    assert number > 4_000
+    assert told == []
+    assert not Reputation.objects.exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_is_no_message_and_what_is_broken_is_passed_over(people: list[User], clock: Clock) -> None:
+    read = ConversationRead(
+        user_id=people[0].pk,
+        device_id="dev-000000000000",
+        told=people[1].pk,
+        message_id="msg-0000000000000001",
+        timestamp_ms=NOW,
+    )
+    payloads = [encode_record(read).decode(), "broken", ""]
+    score_records([LogRecord(partition=0, position=1, sequence=1, payload=payload) for payload in payloads])
+    assert not Reputation.objects.exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_staff_and_unknown_users_are_not_scored(people: list[User], clock: Clock) -> None:
+    robot = people[0]
+    User.objects.filter(pk=robot.pk).update(is_staff=True)
+    for sender in (robot.pk, "usr-000000000000"):
+        score_records([record(sender, other.pk, number) for number, other in enumerate(people[1:])])
+    assert not Reputation.objects.exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_limit_ends_by_itself_or_by_a_moderator_and_may_come_again(people: list[User], cache_valkey: str) -> None:
+    user_id = people[0].pk
+    assert lower_reputation(user_id, points=1.5, reason="x")
+    assert not lower_reputation(user_id, points=2.0, reason="y"), "once until it ends"
+    assert lift_expired_limits() == 0
+    Reputation.objects.update(limited_until=timezone.now() - timedelta(seconds=1))
+    assert load_facts([user_id])[user_id].messages_per_minute is None
+    assert lift_expired_limits() == 1
+    assert lower_reputation(user_id, points=1.5, reason="z")
+    restore_reputation(user_id)
+    assert load_facts([user_id])[user_id].messages_per_minute is None
+    assert Reputation.objects.get().times_limited == 2
