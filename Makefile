@@ -9,6 +9,8 @@ PYTEST_ARGS ?=
 SEED ?=
 MINUTES ?= 10
 PROFILE ?= embedded
+# Of `make simulate`.
+SEEDS ?= 1-100
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -19,13 +21,13 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet install --requir
 # What only tests and checks need is installed with the first of them, and kept from then on.
 DEV_STAMP := $(VENV)/.stamp-dev
 RUN_STAMP := $(VENV)/.stamp-run
-NEEDS_DEV := $(filter test test-full faults rehearsal check bench lock format,$(MAKECMDGOALS))$(wildcard $(DEV_STAMP))
+NEEDS_DEV := $(filter test test-full faults simulate planted rehearsal check bench lock format,$(MAKECMDGOALS))$(wildcard $(DEV_STAMP))
 DEPENDENCIES := $(if $(NEEDS_DEV),$(DEV_STAMP),$(RUN_STAMP))
 ASSETS := $(VENV)/.stamp-assets
 ASSET_SOURCES := $(shell find static/chat/js static/chat/css -type f 2>/dev/null) esbuild.config.js
 
 .DELETE_ON_ERROR:
-.PHONY: setup run test test-full faults rehearsal check format bench lock clean
+.PHONY: setup run test test-full faults simulate planted rehearsal check format bench lock clean
 
 ## Install what running needs, and build the browser app.
 setup: $(DEPENDENCIES) $(ASSETS)
@@ -36,13 +38,13 @@ run: setup
 
 ## Run the whole default test suite on embedded servers.
 test: setup
-	$(BIN)/python -m pytest -m "not production" $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -m "not (production or simulation or planted)" $(PYTEST_ARGS)
 	$(NPM) test --silent
 
 ## Run what needs real Kafka, PostgreSQL, nginx, Valkey and a MongoDB-protocol server; they are fetched and started here.
 test-full: setup
 	$(BIN)/python -m tests.servers.maven
-	$(BIN)/python -m pytest -m production $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -m "production and not planted" $(PYTEST_ARGS)
 	$(BIN)/python -m tests.faults.run --profile embedded --minutes 1.5 --seed 20240101
 	$(BIN)/python -m tests.faults.run --profile production --minutes 1.5 --seed 20240102
 
@@ -50,6 +52,14 @@ test-full: setup
 faults: setup
 	$(if $(filter production,$(PROFILE)),$(BIN)/python -m tests.servers.maven)
 	@$(BIN)/python -m tests.faults.run --profile $(PROFILE) --minutes $(MINUTES) $(if $(SEED),--seed $(SEED)) $(ARGS)
+
+## Run the pipeline through many simulated disasters, one a seed: `make simulate SEEDS=1-1000`.
+simulate: setup
+	$(BIN)/python -m tests.simulation --seeds $(SEEDS) --keep-going $(ARGS)
+
+## Plant each of the known bugs in a copy, and show that the simulation or the fault test finds it.
+planted: setup
+	$(BIN)/python -m tests.planted $(ARGS)
 
 ## Start the whole production profile on this machine: three Kafka brokers, two of each process, nginx; Ctrl-C stops it.
 rehearsal: setup

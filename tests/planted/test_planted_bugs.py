@@ -11,8 +11,9 @@ from tests.planted.tree import copied_tree
 PATIENCE = 900
 """Seconds: the machine may be slow, and the fault test starts and ends a whole site beside its minute."""
 
+pytestmark = [pytest.mark.production, pytest.mark.planted]
 
-@pytest.mark.production
+
 @pytest.mark.timeout(PATIENCE)
 @pytest.mark.parametrize("bug", CATALOGUE, ids=lambda bug: bug.name)
 def test_a_planted_bug_is_found_as_what_it_is(bug: PlantedBug, record_property: Callable[[str, object], None]) -> None:

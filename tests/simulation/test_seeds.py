@@ -12,6 +12,7 @@ from tests.simulation.plan import TARGETS, Act, CallOutcome, Plan
 
 SEEDS = range(1, 101)
 CHUNK = 10
+pytestmark = pytest.mark.simulation
 REGRESSIONS = sorted((Path(__file__).parent / "regressions").glob("*.json"))
 # What must have happened in a hundred seeds, beside every kind of fault and operation.
 HAPPENED = (
