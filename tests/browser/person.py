@@ -6,8 +6,8 @@ import secrets
 from playwright.sync_api import BrowserContext, Locator, Page, expect
 
 PASSWORD = "correct-horse-9"
-CONNECT_TIMEOUT_MS = 20_000
-ARRIVAL_TIMEOUT_MS = 20_000
+CONNECT_TIMEOUT_MS = 60_000
+ARRIVAL_TIMEOUT_MS = 60_000
 
 
 class Person:

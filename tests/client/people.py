@@ -69,7 +69,7 @@ class Person:
 
     def open_browser_session(self) -> str:
         """Log in on the web page and give the session cookie's value."""
-        with httpx.Client(base_url=self._site.base_url, timeout=10, verify=self._site.verify) as browser:
+        with httpx.Client(base_url=self._site.base_url, timeout=30, verify=self._site.verify) as browser:
             browser.get("/login/").raise_for_status()
             form = {
                 "username": self.username,
@@ -90,5 +90,5 @@ def _post_credentials(site: Site, path: str, username: str) -> Account:
 
 
 def _post(site: Site, path: str, body: dict[str, str], headers: dict[str, str]) -> httpx.Response:
-    answer = httpx.post(f"{site.base_url}/api/{path}", json=body, headers=headers, timeout=10, verify=site.verify)
+    answer = httpx.post(f"{site.base_url}/api/{path}", json=body, headers=headers, timeout=30, verify=site.verify)
     return answer.raise_for_status()

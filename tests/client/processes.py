@@ -78,7 +78,7 @@ class Processes:
         finally:
             send_signal(pids, signal.SIGCONT)
 
-    def wait_for_new(self, role: Role, old: list[int], timeout: float = 20) -> list[int]:
+    def wait_for_new(self, role: Role, old: list[int], timeout: float = 60) -> list[int]:
         """Wait until the supervisor has started `role` again; raises TimeoutError after `timeout` seconds."""
         return wait_until(lambda: [pid for pid in self.pids(role) if pid not in old], f"a new {role} process", timeout)
 

@@ -32,7 +32,7 @@ class RawSocket:
         """Write these bytes as a text frame, be they UTF-8 or not."""
         await self._connection.send(payload, text=True)
 
-    async def receive(self, within: float = 10, **fields: Any) -> Frame:
+    async def receive(self, within: float = 60, **fields: Any) -> Frame:
         """The next frame that carries these fields; others before it are dropped.
 
         Raises AssertionError when the connection ends or `within` seconds pass before it.
@@ -48,7 +48,7 @@ class RawSocket:
         except (TimeoutError, ConnectionClosed) as error:
             raise AssertionError(f"waited for {fields}, got {error!r} after {seen[-5:]}") from error
 
-    async def receive_close(self, within: float = 10) -> tuple[int, list[Frame]]:
+    async def receive_close(self, within: float = 60) -> tuple[int, list[Frame]]:
         """Read to the end; gives the close code (1006 without a close frame) and the frames before it."""
         frames: list[Frame] = []
         async with asyncio.timeout(within):

@@ -88,7 +88,7 @@ async def test_a_gateway_that_is_told_to_end_closes_with_1012_and_the_client_ret
         send_signal(gateways, signal.SIGTERM)
         assert (await a.wait_closed(15)).code == 1012
         a.send(bob.user_id, "after")
-        await a.wait_delivered(within=30)
+        await a.wait_delivered(within=60)
     server.processes.wait_for_new(Role.GATEWAY, gateways)
 
 
@@ -101,7 +101,7 @@ async def test_a_reader_that_is_too_slow_is_1013_and_its_inbox_keeps_all(server:
                 a.send(bob.user_id, f"{number} {BIG_TEXT}"[:1000])
             await a.wait_for(lambda: all(m.is_acknowledged for m in a.history.sent.values()), "every ✓", within=60)
             given_up = f"{bob.device_id} reads too slowly"
-            await asyncio.to_thread(wait_until, lambda: given_up in server.output, "the server to give up", 30)
+            await asyncio.to_thread(wait_until, lambda: given_up in server.output, "the server to give up", 60)
             code, _ = await slow.receive_close(within=60)
             assert code == 1013
         async with ChatClient(server.url, bob) as b:

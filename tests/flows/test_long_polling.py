@@ -23,7 +23,7 @@ from tests.client.server import Server, find_free_port
 from tests.client.site import PROJECT
 from tests.faults.checker import check
 
-PROMISED_SECONDS = 2.0
+PROMISED_SECONDS = 5 * 2.0  # two, and a busy machine
 HELD_SECONDS = 0.3  # until a poll that was just sent surely waits at the server
 
 
@@ -48,7 +48,7 @@ def second_gateway(breakable_server: Server) -> Iterator[str]:
             return httpx.get(f"{base_url}/healthz", timeout=3).status_code == httpx.codes.OK
         return False
 
-    wait_until(answers, "the second gateway", 30)
+    wait_until(answers, "the second gateway", 60)
     yield base_url
     process.terminate()
     assert process.wait(20) in (0, -signal.SIGTERM), "uvicorn repeats the signal when all is done"
@@ -60,8 +60,8 @@ async def test_two_people_who_poll_chat_with_both_ticks_and_one_order(server: Se
         for number in range(50):
             a.send(bob.user_id, f"a {number}")
             b.send(ann.user_id, f"b {number}")
-        await a.wait_delivered(within=30)
-        await b.wait_delivered(within=30)
+        await a.wait_delivered(within=60)
+        await b.wait_delivered(within=60)
         report = check([a.history, b.history])
         assert report.is_clean, report.text()
         assert contents(b) == [f"a {number}" for number in range(50)]
@@ -84,9 +84,9 @@ async def test_the_first_answer_is_connected_then_what_waited_then_inbox_drained
         await b.stop()
         for number in range(700):
             a.send(bob.user_id, f"{number}")
-        await a.wait_for(lambda: all(m.is_acknowledged for m in a.history.sent.values()), "every ✓", within=30)
+        await a.wait_for(lambda: all(m.is_acknowledged for m in a.history.sent.values()), "every ✓", within=60)
         inbox = f"inbox:{{{bob.user_id}}}:{bob.device_id}"
-        await asyncio.to_thread(wait_until, lambda: server.waiting_entries().get(inbox) == 700, "a full inbox", 30)
+        await asyncio.to_thread(wait_until, lambda: server.waiting_entries().get(inbox) == 700, "a full inbox", 60)
     frames: list[Frame] = []
     async with polling(server.base_url, token=bob.token) as poller:
         while not frames or frames[-1]["action"] != "inbox_drained":

@@ -33,7 +33,7 @@ def watched_server() -> Iterator[Server]:
 
 def scrape(server: Server) -> dict[str, float]:
     """Sample (name with labels) → value."""
-    answer = httpx.get(f"{server.base_url}/metrics", timeout=10).raise_for_status()
+    answer = httpx.get(f"{server.base_url}/metrics", timeout=30).raise_for_status()
     lines = [line.rpartition(" ") for line in answer.text.splitlines() if not line.startswith("#")]
     return {name: float(value) for name, _, value in lines}
 
@@ -113,7 +113,7 @@ async def test_no_line_holds_what_people_write_or_log_in_with(watched_server: Se
 
 
 def test_metrics_are_not_shown_to_the_outside(watched_server: Server) -> None:
-    answer = httpx.get(f"{watched_server.base_url}/metrics", headers={"X-Forwarded-For": "203.0.112.9"}, timeout=10)
+    answer = httpx.get(f"{watched_server.base_url}/metrics", headers={"X-Forwarded-For": "203.0.112.9"}, timeout=30)
     assert answer.status_code == 404
     assert "chatsite_" not in answer.text
 
@@ -156,13 +156,13 @@ def beside(server: Server, *command: str) -> Iterator[str]:
 def fetch(address: str) -> str:
     """The page; empty while nobody answers."""
     with contextlib.suppress(httpx.TransportError):
-        return httpx.get(address, timeout=10).raise_for_status().text
+        return httpx.get(address, timeout=30).raise_for_status().text
     return ""
 
 
 def test_a_relay_on_its_own_shows_its_metrics_on_a_port(watched_server: Server) -> None:
     with beside(watched_server, "manage.py", "relay") as address:
-        text = wait_until(lambda: fetch(address), "metrics of the relay", 30)
+        text = wait_until(lambda: fetch(address), "metrics of the relay", 60)
     assert 'chatsite_messages_total{stage="stored"} 0.0' in text
     assert "process_resident_memory_bytes" in text
 

@@ -46,7 +46,7 @@ async def live_until_backup(site: Server, back_up: Callable[[], object]) -> Past
             await send_and_wait(a, past, "on the log", 10)
             await asyncio.to_thread(back_up)
         waiting = list(past.waiting)
-        await send_and_wait(a, past, "after the backup", 30)
+        await send_and_wait(a, past, "after the backup", 60)
         past.waiting = waiting
     return past
 

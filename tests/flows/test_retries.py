@@ -102,9 +102,9 @@ async def test_a_gateway_killed_between_append_and_tick_makes_one_message_of_the
             await asyncio.sleep(SURELY_WRITTEN_SECONDS)
             gateways = server.processes.kill(Role.GATEWAY)
         assert server.count_log_entries() == appended + 1
-        await a.wait_for(lambda: message.delivered_at is not None, "✓✓ of the retry", within=30)
+        await a.wait_for(lambda: message.delivered_at is not None, "✓✓ of the retry", within=60)
         a.send(bob.user_id, "after")
-        await a.wait_delivered(within=30)
+        await a.wait_delivered(within=60)
         assert [shown.content for shown in b.history.shown.values()] == ["before", "between", "after"]
         assert len(message.attempts) == 2
         assert {tick.message_id for tick in message.acknowledgements} == {message.delivered_id}

@@ -56,7 +56,7 @@ async def test_a_receiver_who_was_offline_gets_everything_in_order_and_once(
         for number in range(50):
             a.send(bob.user_id, f"{number}")
         inbox = f"inbox:{{{bob.user_id}}}:{bob.device_id}"
-        await asyncio.to_thread(wait_until, lambda: server.waiting_entries().get(inbox) == 50, "a full inbox", 30)
+        await asyncio.to_thread(wait_until, lambda: server.waiting_entries().get(inbox) == 50, "a full inbox", 60)
         await b.start()
         await a.wait_delivered()
         await b.wait_for(lambda: len(contents(b)) == 50, "50 messages")

@@ -151,7 +151,7 @@ async def chat(site: Site, gateways: Sequence[Container]) -> None:
         await bob.wait_delivered(60)
         await bob.stop()
         ann.send(bob.user_id, "while Bob was away")
-        await ann.wait_for(lambda: all(message.is_acknowledged for message in ann.history.sent.values()), "✓", 30)
+        await ann.wait_for(lambda: all(message.is_acknowledged for message in ann.history.sent.values()), "✓", 60)
         await bob.start()
         await ann.wait_delivered(60)
     report = check([ann.history, bob.history])

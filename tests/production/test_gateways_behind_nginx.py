@@ -126,7 +126,7 @@ async def test_when_a_gateway_is_killed_its_people_go_on_at_the_other(site: Edge
         victim = next(gateway for gateway in site.gateways if f"gateway {home} started" in gateway.output)
         victim.kill()
         try:
-            await a.wait_for(lambda: gateway_of(a) == other and a.is_drained, "Ann at the other gateway", 30)
+            await a.wait_for(lambda: gateway_of(a) == other and a.is_drained, "Ann at the other gateway", 60)
             a.send(b.user_id, "still here")
             b.send(a.user_id, "so I see")
             await a.wait_delivered(30)

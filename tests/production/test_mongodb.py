@@ -38,7 +38,7 @@ def people(site: Server) -> AccountPool:
 
 def names_message_store(site: Server) -> bool:
     """Tell whether `/readyz` says that the Message DB is what is missing."""
-    answer = httpx.get(f"{site.base_url}/readyz", timeout=10)
+    answer = httpx.get(f"{site.base_url}/readyz", timeout=30)
     parts = answer.json()["parts"]
     return answer.status_code == 503 and not parts["message_store"]["ok"] and parts["event_log"]["ok"]
 

@@ -130,5 +130,5 @@ async def test_while_postgresql_is_dead_ticks_go_on_and_all_arrives_when_it_is_b
 
 
 def find_missing_parts(site: Server) -> list[str]:
-    parts = httpx.get(f"{site.base_url}/readyz", timeout=10).json()["parts"]
+    parts = httpx.get(f"{site.base_url}/readyz", timeout=30).json()["parts"]
     return [name for name, part in parts.items() if not part["ok"]]

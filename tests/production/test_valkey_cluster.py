@@ -87,7 +87,7 @@ async def test_people_on_different_nodes_chat_and_nothing_stays_behind(
             await client.wait_delivered(within=RECOVERY_SECONDS)
         report = check([client.history for client in clients])
         assert report.is_clean, report.text()
-    await asyncio.to_thread(wait_until, lambda: not cluster_entries(valkey_cluster), "empty inboxes", 30)
+    await asyncio.to_thread(wait_until, lambda: not cluster_entries(valkey_cluster), "empty inboxes", 60)
     assert not site.waiting_entries(), "nothing of users is on the server of all else"
 
 
@@ -145,7 +145,7 @@ async def test_a_node_that_comes_back_empty_loses_nothing(
         await b.stop()
         for number in range(200):
             a.send(bob.user_id, f"{number}")
-        await a.wait_for(lambda: all(m.is_acknowledged for m in a.history.sent.values()), "every ✓", within=30)
+        await a.wait_for(lambda: all(m.is_acknowledged for m in a.history.sent.values()), "every ✓", within=60)
         with node_of(valkey_cluster, bob.user_id).client() as client:
             client.flushall()
         await b.start()
@@ -197,7 +197,7 @@ async def test_a_replica_takes_the_place_of_a_killed_node_and_nothing_is_lost() 
             await b.stop()
             for number in range(100):
                 a.send(bob.user_id, f"{number}")
-            await a.wait_for(lambda: all(m.is_acknowledged for m in a.history.sent.values()), "every ✓", within=30)
+            await a.wait_for(lambda: all(m.is_acknowledged for m in a.history.sent.values()), "every ✓", within=60)
             await asyncio.to_thread(node_of(cluster, bob.user_id).kill)
             await b.start()
             for number in range(100, 120):

@@ -80,7 +80,19 @@ class Campaign:
 def run_seed(seed: int) -> SeedResult:
     """Run the plan of one seed."""
     plan = make_plan(seed)
-    outcome = run_plan(plan)
+    began_at = time.perf_counter()
+    try:
+        outcome = run_plan(plan)
+    except Exception as error:  # noqa: BLE001 - whatever breaks a run is what its seed has found
+        return SeedResult(
+            seed=seed,
+            findings=(("crashed", repr(error)),),
+            counts={},
+            digest="",
+            operations=len(plan.operations),
+            faults=len(plan.faults),
+            seconds=round(time.perf_counter() - began_at, 3),
+        )
     return SeedResult(
         seed=seed,
         findings=tuple((finding.kind, finding.detail) for finding in outcome.findings),

@@ -2,7 +2,6 @@
 
 import asyncio
 import itertools
-import random
 from typing import Any, Protocol
 
 import orjson
@@ -47,21 +46,22 @@ class Connector(Protocol):
 class SimClient(ChatClient):
     """A chat client whose connections are simulated; the rest of it is the client of every other test."""
 
-    def __init__(self, connector: Connector, device: Device, seed: int, trace: Trace) -> None:
+    def __init__(self, connector: Connector, device: Device, trace: Trace) -> None:
         account = Account(user_id=device.user_id, device_id=device.device_id, token=device.device_id)
         super().__init__("", account, OPTIONS)
         self.device = device
-        self._client_ids = itertools.count(random.Random(f"{seed} {device.device_id}").randrange(2**40))
+        self._client_ids = itertools.count(1)  # as every other device: the ids are unique per device only
+        self.diverts: Callable[[Frame], bool] = lambda frame: False  # takes frames that are not the client's business
+        self.trace = trace
+        self.awake = asyncio.Event()
+        self.awake.set()
         self._connector = connector
-        self._trace = trace
         self._line: SimLine | None = None
-        self._awake = asyncio.Event()
-        self._awake.set()
 
     async def _open_connection(self) -> "SimLine":
         async with asyncio.timeout(self._options.open_timeout):
             socket = await self._connector.connect(self.device)
-        self._line = SimLine(socket, self._awake, self._trace, self.device.device_id)
+        self._line = SimLine(socket, self)
         return self._line
 
     def cut(self, *, reset: bool = True) -> None:
@@ -76,11 +76,11 @@ class SimClient(ChatClient):
 
     def fall_asleep(self) -> None:
         """Neither read nor write until `wake_up`; the connection stays."""
-        self._awake.clear()
+        self.awake.clear()
 
     def wake_up(self) -> None:
         """Go on as if nothing had been."""
-        self._awake.set()
+        self.awake.set()
 
     def send_again(self, message: SentMessage) -> None:
         """Write a message once more, with the same client id, whether or not it has ✓."""
@@ -91,29 +91,29 @@ class SimClient(ChatClient):
 class SimLine:
     """A simulated socket as the chat client knows a connection."""
 
-    def __init__(self, socket: Socket, awake: asyncio.Event, trace: Trace, name: str) -> None:
+    def __init__(self, socket: Socket, client: SimClient) -> None:
         self.close_code: int | None = None
         self.close_reason = ""
         self._socket = socket
-        self._awake = awake
-        self._trace = trace
-        self._name = name
+        self._client = client
 
     async def recv(self) -> bytes:
         """The next frame. Raises ConnectionClosed."""
-        try:
-            frame = await self._socket.receive()
-        except Closed as closed:
-            raise self._end(closed) from None
-        await self._awake.wait()
-        self._trace.note(self._name, f"gets {describe(frame)}")
-        return orjson.dumps(frame)
+        while True:
+            try:
+                frame = await self._socket.receive()
+            except Closed as closed:
+                raise self._end(closed) from None
+            await self._client.awake.wait()
+            self._note(f"gets {describe(frame)}")
+            if not self._client.diverts(frame):
+                return orjson.dumps(frame)
 
     async def send(self, text: str) -> None:
         """Write a frame. Raises ConnectionClosed."""
-        await self._awake.wait()
+        await self._client.awake.wait()
         frame = orjson.loads(text)
-        self._trace.note(self._name, f"writes {describe(frame)}")
+        self._note(f"writes {describe(frame)}")
         try:
             await self._socket.send(frame)
         except Closed as closed:
@@ -136,8 +136,11 @@ class SimLine:
     def _end(self, closed: Closed) -> ConnectionClosed:
         if self.close_code is None:
             self.close_code, self.close_reason = closed.code, closed.reason
-            self._trace.note(self._name, f"its connection ended: {closed.code} {closed.reason}".rstrip())
+            self._note(f"its connection ended: {closed.code} {closed.reason}".rstrip())
         return ConnectionClosedError(None, None)
+
+    def _note(self, text: str) -> None:
+        self._client.trace.note(self._client.device.device_id, text)
 
 
 def describe(frame: dict[str, Any]) -> str:

@@ -9,18 +9,17 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 import greenlet
-from django.apps import apps
 from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.sqlite3.base import DatabaseWrapper, SQLiteCursorWrapper
 
 from tests.simulation.calls import Calls, Errors, Server
 from tests.simulation.processes import current_process
+from tests.simulation.schema import find_schema
 from tests.simulation.virtual_time import is_blocking, wait_for
 
 Answer = TypeVar("Answer")
 
-APPS = ("accounts", "messagelog", "messagestore", "ingest", "auth", "contenttypes", "sessions")
 BUSY_SECONDS = 5.0
 TURN_EVERY = 8
 ANSWER_SECONDS = 30.0
@@ -267,39 +266,3 @@ def first_words(query: str) -> str:
     """A statement in a few words, for the trace."""
     words = query.split(None, 3)
     return " ".join(words[:3] if words[0] in ("INSERT", "DELETE") else words[:2])
-
-
-_schemas: dict[str, str] = {}
-
-
-def find_schema(alias: str) -> str:
-    """The statements that make the tables of a database."""
-    if alias not in _schemas:
-        _schemas[alias] = make_schema(alias)
-    return _schemas[alias]
-
-
-def make_schema(alias: str) -> str:
-    """Let Django make the tables of our models once, and read how."""
-    wrapper = PlainConnection(connections.settings[alias] | {"NAME": ":memory:"}, alias)
-    try:
-        # Not atomic: that would be a transaction of the simulated database.
-        with wrapper.schema_editor(atomic=False) as editor:
-            for label in APPS:
-                if (label == "messagestore") == (alias == "messages"):
-                    for model in apps.get_app_config(label).get_models():
-                        editor.create_model(model)
-        with wrapper.cursor() as cursor:
-            cursor.execute("SELECT sql FROM sqlite_master WHERE sql IS NOT NULL ORDER BY rowid")
-            return ";\n".join(row[0] for row in cursor.fetchall() if "sqlite_sequence" not in row[0]) + ";"
-    finally:
-        wrapper.connection.close()
-
-
-class PlainConnection(DatabaseWrapper):
-    """A connection that is not pytest-django's business."""
-
-    def ensure_connection(self) -> None:
-        """See DatabaseWrapper."""
-        if self.connection is None:
-            self.connect()

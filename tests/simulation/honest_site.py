@@ -24,6 +24,7 @@ class HonestSite:
         self._lines: dict[Device, HonestSocket] = {}
         self._sequences = itertools.count(1)
         self._received: dict[tuple[Device, Any], Frame] = {}
+        self._words: dict[tuple[Device, Any], str] = {}
         self._senders: dict[str, tuple[Device, Any]] = {}
         self._receipts: dict[Device, dict[str, Frame]] = defaultdict(dict)
 
@@ -85,6 +86,10 @@ class HonestSite:
         client_id = frame["message_id_by_client"]
         if (frame["receiver_id"], device.user_id) in self.blocked:
             refusal = {"action": "error", "code": "forbidden", "message": "blocked", "message_id_by_client": client_id}
+            self._push(device, refusal)
+            return
+        if (known := self._words.setdefault((device, client_id), frame["content"])) != frame["content"]:
+            refusal = {"action": "error", "code": "conflict", "message": known, "message_id_by_client": client_id}
             self._push(device, refusal)
             return
         if (device, client_id) not in self._received:

@@ -3,7 +3,7 @@
 import asyncio
 from typing import TYPE_CHECKING
 
-from tests.simulation.partitioned_log import PartitionedLog
+from tests.simulation.brokers import PartitionedLog
 from tests.simulation.plan import BUS, CACHE, PROCESSES, SOCKETS, Fault, FaultKind, Plan
 from tests.simulation.valkey import SimulatedValkey
 

@@ -20,6 +20,8 @@ class Act(StrEnum):
 
     SEND = "send"  # `count` messages to `peer`, one after another
     RETRY = "retry"  # the newest own message to `peer` once more, same client id, although it may have ✓
+    REUSE = "reuse"  # the client id of an old message for other words
+    STRANGER = "stranger"  # confirms and reads what two others write to each other
     READ = "read"  # the newest message shown of `peer` was read
     OFFLINE = "offline"  # goes away with a closing handshake, and comes back after `duration_ms`
     CUT = "cut"  # the connection ends without a word; the client comes back by itself

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 
 from tests.simulation.plan import TARGETS, Act, CallOutcome, Device, Fault, FaultKind, Operation, Person, Plan
 
-LEAST_OPERATIONS, MOST_OPERATIONS = 200, 240
+LEAST_OPERATIONS, MOST_OPERATIONS = 220, 250
 LEAST_FAULTS, MOST_FAULTS = 5, 15
 SPAN_MS = 60_000
 BURST_MS = 800  # operations of a burst are about so far from the fault
@@ -23,6 +23,8 @@ WITHOUT_CALL_FAULTS = 0.25  # of all plans
 WEIGHTS: Mapping[Act, float] = {
     Act.SEND: 60,
     Act.RETRY: 4,
+    Act.REUSE: 1.5,
+    Act.STRANGER: 1.5,
     Act.READ: 6,
     Act.OFFLINE: 6,
     Act.CUT: 6,
@@ -56,7 +58,10 @@ FAULT_LASTS_MS: Mapping[FaultKind, tuple[int, int]] = {
     FaultKind.DELAY: (500, 15_000),
 }
 STEPS_MS = (-90_000, -5_000, -300, 300, 5_000, 90_000)
-BURST_SIZES = (1, 1, 1, 2, 3, 6)
+BURST_SIZES = (1, 1, 1, 1, 2, 4)
+LONG_OFFLINE_MS = (60_000, 90_000)
+LONG_OFFLINE = 0.04  # of all times that a device is offline
+TWINS = 0.1  # of all sends: the other one writes in the same millisecond
 
 
 def make_plan(seed: int) -> Plan:
@@ -135,22 +140,27 @@ def _draw_operations(
         user_id = people[number].user_id
         act = rng.choices(list(WEIGHTS), list(WEIGHTS.values()))[0]
         device = rng.choice(devices[user_id])
+        peer = rng.choice(friends[user_id])
         if act is Act.LOG_IN:
             numbers[user_id] += 1
             device = _name_device(number + 1, numbers[user_id])
             devices[user_id].append(device)
-        least, most = LASTS_MS.get(act, (0, 0))
+        count = rng.choice(BURST_SIZES) if act is Act.SEND else 1
+        duration_ms = rng.randint(*_draw_lasting(rng, act))
         operations.append(
-            Operation(
-                at_ms=at_ms,
-                device=device,
-                act=act,
-                peer=rng.choice(friends[user_id]),
-                count=rng.choice(BURST_SIZES) if act is Act.SEND else 1,
-                duration_ms=rng.randint(least, most),
-            )
+            Operation(at_ms=at_ms, device=device, act=act, peer=peer, count=count, duration_ms=duration_ms)
         )
+        if act is Act.SEND and rng.random() < TWINS:
+            twin = rng.choice(devices[peer])
+            operations.append(Operation(at_ms=at_ms, device=twin, act=act, peer=user_id, count=count))
     return tuple(operations)
+
+
+def _draw_lasting(rng: random.Random, act: Act) -> tuple[int, int]:
+    """Between what limits something lasts."""
+    if act is Act.OFFLINE and rng.random() < LONG_OFFLINE:
+        return LONG_OFFLINE_MS
+    return LASTS_MS.get(act, (0, 0))
 
 
 def _draw_friends(rng: random.Random, people: tuple[Person, ...]) -> dict[str, list[str]]:

@@ -5,8 +5,8 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from tests.simulation.brokers import PartitionedLog
 from tests.simulation.databases import SimulatedDatabase
-from tests.simulation.partitioned_log import PartitionedLog
 from tests.simulation.valkey import SimulatedValkey
 
 LOOK_SECONDS = 1.0

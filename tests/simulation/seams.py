@@ -30,14 +30,16 @@ from apps.valkey import pools
 from apps.valkey.async_keyspace import async_keyspace
 from apps.valkey.sync_keyspace import sync_keyspace
 from tests.simulation.broker import Broker
+from tests.simulation.brokers import PartitionedLog
 from tests.simulation.bus import Layer
 from tests.simulation.databases import Connections, SimulatedDatabase
-from tests.simulation.partitioned_log import PartitionedLog, PartitionedMessageLog
+from tests.simulation.partitioned_log import PartitionedMessageLog
 from tests.simulation.processes import current_process
 from tests.simulation.site import SETTINGS
 from tests.simulation.threads import Queues, Threading
 from tests.simulation.trace import Trace
-from tests.simulation.valkey import AsyncClient, SimulatedValkey, SyncClient
+from tests.simulation.valkey import SimulatedValkey
+from tests.simulation.valkey_clients import AsyncClient, SyncClient
 from tests.simulation.variation import draw_limits
 from tests.simulation.virtual_time import Clock, virtual_time
 

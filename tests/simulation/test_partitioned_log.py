@@ -10,8 +10,9 @@ import pytest
 from apps.messagelog.base import Entry, KnownLog, LogUnavailable, partition_of
 from tests.contracts import test_message_log
 from tests.contracts.log_calls import Readers, append, payloads, poll_some
+from tests.simulation.brokers import PARTITIONS, SESSION_SECONDS, PartitionedLog
 from tests.simulation.calls import Calls
-from tests.simulation.partitioned_log import PARTITIONS, SESSION_SECONDS, PartitionedLog, PartitionedMessageLog
+from tests.simulation.partitioned_log import PartitionedMessageLog
 from tests.simulation.plan import LOG, Plan
 from tests.simulation.processes import Process
 from tests.simulation.trace import Trace

@@ -12,7 +12,7 @@ SEEDS = range(1, 101)
 
 def test_every_plan_has_enough_operations_and_faults() -> None:
     for plan in map(make_plan, SEEDS):
-        assert len(plan.operations) >= LEAST_OPERATIONS == 200
+        assert len(plan.operations) >= LEAST_OPERATIONS >= 200
         assert len(plan.faults) >= LEAST_FAULTS == 5
         assert 4 <= len(plan.people) <= 8
         assert all(1 <= len(person.devices) <= 3 for person in plan.people)
@@ -48,7 +48,7 @@ def test_faults_on_one_target_never_overlap() -> None:
 def test_people_write_to_others_and_to_nobody_twice_at_once() -> None:
     for plan in map(make_plan, SEEDS):
         assert all(operation.peer != operation.device.user_id for operation in plan.operations)
-        assert len({operation.at_ms for operation in plan.operations}) == len(plan.operations)
+        assert len({(operation.at_ms, operation.device) for operation in plan.operations}) == len(plan.operations)
 
 
 def test_each_call_has_its_own_die() -> None:

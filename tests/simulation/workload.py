@@ -12,6 +12,7 @@ from tests.client.history import History
 from tests.client.outgoing import epoch_ms
 from tests.faults.checker import Block
 from tests.simulation.client import Connector, SimClient
+from tests.simulation.mischief import Reuses, confirm_as_stranger
 from tests.simulation.plan import Act, Device, Operation, Plan
 from tests.simulation.trace import Trace
 
@@ -57,9 +58,11 @@ class Workload:
         self._jobs: dict[asyncio.Task[None], None] = {}
         self._blocks: dict[tuple[str, str], int] = {}
         self._numbers: Counter[str] = Counter()
+        self._reuses: dict[SimClient, Reuses] = {}
+        self._seen: set[str] = set()  # devices that have begun to log in
         for person in plan.people:
             for device in person.devices:
-                self._present[device] = SimClient(site, device, plan.seed, trace)
+                self._present[device] = self._make_client(device)
 
     @property
     def clients(self) -> list[SimClient]:
@@ -101,6 +104,8 @@ class Workload:
 
     async def go_offline(self) -> None:
         """Every connection ends."""
+        for reuses in self._reuses.values():
+            self.failures += reuses.find_wrong()
         for client in self._present.values():
             self._note_failure(client)
             client.wake_up()
@@ -127,6 +132,10 @@ class Workload:
                 self._send(client, operation)
             case Act.RETRY:
                 self._retry(client, peer)
+            case Act.REUSE:
+                self.counts["client ids used again"] += self._reuses[client].reuse()
+            case Act.STRANGER:
+                self.counts["messages of others confirmed"] += confirm_as_stranger(client, self.clients)
             case Act.READ:
                 self._read(client, peer)
             case Act.CUT:
@@ -181,17 +190,18 @@ class Workload:
         client.wake_up()
 
     async def _log_in(self, device: Device) -> None:
+        self._seen.add(device.device_id)
         self._leaving.add(device)  # it is neither here nor gone
         await self._call(lambda: self._site.log_in(device))
         self._leaving.discard(device)
-        client = SimClient(self._site, device, self._plan.seed, self._trace)
+        client = self._make_client(device)
         client.history.logged_in_at = asyncio.get_running_loop().time()
         self._present[device] = client
         client.go_online()
 
     async def _log_out(self, client: SimClient) -> None:
-        others = [d for d in self._present if d.user_id == client.user_id and d not in self._leaving]
-        if len(others) < 2 or client.device in self._leaving:
+        mine = [d for d in self._present if d.user_id == client.user_id and d not in self._leaving]
+        if client.device not in mine or (len(mine) < 2 and not self._will_log_in(client.user_id)):
             return
         self._leaving.add(client.device)
         await self._wait_while_moving(
@@ -207,6 +217,15 @@ class Workload:
             self.counts["logged out"] += 1
         else:
             self._leaving.discard(client.device)
+
+    def _will_log_in(self, user_id: str) -> bool:
+        """Whether a new device of a user is still to come."""
+        return any(
+            operation.act is Act.LOG_IN
+            and operation.device.user_id == user_id
+            and operation.device.device_id not in self._seen
+            for operation in self._plan.operations
+        )
 
     async def _block(self, user_id: str, peer: str, duration_ms: int) -> None:
         pair = (user_id, peer)
@@ -231,6 +250,11 @@ class Workload:
         await self._call(lambda: self._site.keep_history(user_id, days))
 
     # --- Under the operations -------------------------------------------------------------------------------------
+
+    def _make_client(self, device: Device) -> SimClient:
+        client = SimClient(self._site, device, self._trace)
+        self._reuses[client] = Reuses(client)
+        return client
 
     def _begin(self, doing: Coroutine[None, None, None]) -> None:
         job = asyncio.create_task(doing)

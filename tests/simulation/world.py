@@ -18,12 +18,12 @@ make_site()
 from apps.observability.metrics import INBOX_REBUILDS  # noqa: E402
 from tests.simulation.actors import Actor, GatewayActor, RelayActor, WorkerActor  # noqa: E402
 from tests.simulation.broker import Broker  # noqa: E402
+from tests.simulation.brokers import PartitionedLog  # noqa: E402
 from tests.simulation.bus import Bus, Layer  # noqa: E402
 from tests.simulation.calls import Calls, Server  # noqa: E402
 from tests.simulation.databases import SimulatedDatabase  # noqa: E402
 from tests.simulation.hosts import Host, settle  # noqa: E402
 from tests.simulation.nemesis import Nemesis  # noqa: E402
-from tests.simulation.partitioned_log import PartitionedLog  # noqa: E402
 from tests.simulation.people import People  # noqa: E402
 from tests.simulation.remains import Remains  # noqa: E402
 from tests.simulation.seams import simulated_world  # noqa: E402
