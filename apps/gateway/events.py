@@ -157,13 +157,15 @@ class GatewayEvents:
         task.add_done_callback(self._checks.discard)
 
     async def _check_or_close(self, connections: "list[Connection]", reason: str) -> None:
-        """Whoever cannot be checked is closed: it may come back if it may."""
+        """Whoever cannot be checked is closed by a code with which clients come back, to be asked who they are: nobody
+        whose session goes on is told that it has ended.
+        """
         try:
             await self._check(connections, reason)
         except Exception:
             logger.warning("sessions not checked; %d connections closed", len(connections), exc_info=True)
             for connection in connections:
-                connection.outgoing.close_at_once(CloseReason.REVOKED)
+                connection.outgoing.close_at_once(CloseReason.RESTARTING)
 
     async def _check(self, connections: "list[Connection]", reason: str) -> None:
         hashes = [connection.credential_hash for connection in connections]

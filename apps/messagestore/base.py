@@ -184,7 +184,11 @@ class MessageStore(Protocol):
         """
 
     def list_pending(self, user_id: str, device_id: str, now_ms: int) -> list[tuple[str, str, int, int]]:
-        """What a device must still confirm: (message id, conversation id, sequence, timestamp) in no special order."""
+        """What a device must still confirm: (message id, conversation id, sequence, timestamp) in no special order.
+
+        Nothing of a conversation stands in it without what was stored of it before. What is stored from the call on may
+        be missing.
+        """
 
     def list_settled_since(self, sender_id: str, since_ms: int) -> list[Standing]:
         """A sender's messages delivered or refused since a time, oldest first."""

@@ -147,7 +147,15 @@ class MongoMessageStore:
             return collections.messages.update_many(waiting | new_to_it, change).modified_count
 
     def list_pending(self, user_id: str, device_id: str, now_ms: int) -> list[tuple[str, str, int, int]]:
-        """See MessageStore."""
+        """See MessageStore. No query sees one moment, so there are two: what the first has seen of a conversation was
+        there in whole before the second began.
+        """
+        newest: dict[str, int] = {}
+        for _, conversation_id, sequence, _ in self._find_pending(user_id, device_id, now_ms):
+            newest[conversation_id] = max(sequence, newest.get(conversation_id, 0))
+        return [row for row in self._find_pending(user_id, device_id, now_ms) if row[2] <= newest.get(row[1], 0)]
+
+    def _find_pending(self, user_id: str, device_id: str, now_ms: int) -> list[tuple[str, str, int, int]]:
         alive = {"expires_at": {"$gt": DatetimeMS(now_ms)}}
         received = {"receiver_id": user_id, "waiting": True, "pending_devices": device_id}
         copies = {"own_devices": device_id, "sender_id": user_id}
@@ -177,7 +185,7 @@ class MongoMessageStore:
 
     def release_device(self, user_id: str, device_id: str, now_ms: int) -> int:
         """See MessageStore."""
-        message_ids = [row[0] for row in self.list_pending(user_id, device_id, 0)]
+        message_ids = [row[0] for row in self._find_pending(user_id, device_id, 0)]
         with self._sessions.open() as collections:
             write_unordered(collections.messages, statements.releases(message_ids, user_id, device_id))
         self._finish(message_ids, now_ms)

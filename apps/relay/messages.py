@@ -31,9 +31,12 @@ def settle_messages(
     _note_new(messages, standings)
     changes: list[Change] = []
     repeated: list[str] = []
-    for message in messages:
+    for (sequence, record), message in zip(records, messages, strict=True):
         standing = standings.get(message.message_id)
         if standing is None or (standing.message_id, standing.sequence) == (message.message_id, message.sequence):
+            if standing is not None and message.refusal and not standing.refusal:
+                # It was stored before there was a reason to refuse it: it stands, and with all its words.
+                message = _to_row(sequence, record, people, refusal="")
             changes += _announce(message, standing, people, now_ms)
         elif standing.digest == message.digest:
             repeated.append(standing.message_id)

@@ -243,6 +243,52 @@ def test_pending_lists_own_copies_too(store: MessageStore) -> None:
     assert store.list_pending(A, A1, NOW) == []
 
 
+def test_what_waits_is_read_without_a_gap_though_the_relay_goes_on(
+    store: MessageStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each time the store has looked at its rows, the relay stores a message to A and then the copy of one by A."""
+    stored = 0
+
+    def relay_on() -> None:
+        nonlocal stored
+        to_a = {"sender_id": B, "sender_device": B1, "receiver_id": A, "pending_devices": (A1, A2), "own_devices": ()}
+        store.insert_absent([numbered(stored + 1, **to_a), numbered(stored + 2)], NOW)
+        stored += 2
+
+    hook_reads(monkeypatch, relay_on)
+    relay_on()
+    found = sorted(row[2] for row in store.list_pending(A, A2, NOW))
+    assert stored > 2, "the relay did go on"
+    assert found == list(range(1, len(found) + 1)), "what came later stands in it, and something before it does not"
+    assert len(found) >= 2
+
+
+def hook_reads(monkeypatch: pytest.MonkeyPatch, then: Callable[[], None]) -> None:
+    """Let something happen whenever a store has read rows; what it reads itself does not count."""
+    from pymongo.collection import Collection
+
+    from apps.messagestore import orm
+
+    inside = False
+
+    def hooked(read: Callable[..., Any]) -> Callable[..., Any]:
+        def read_then(*args: Any, **options: Any) -> list[Any]:
+            nonlocal inside
+            rows = list(read(*args, **options))
+            if not inside:
+                inside = True
+                try:
+                    then()
+                finally:
+                    inside = False
+            return rows
+
+        return read_then
+
+    monkeypatch.setattr(orm, "fetch", hooked(orm.fetch))
+    monkeypatch.setattr(Collection, "find", hooked(Collection.find))
+
+
 def test_a_removed_device_never_takes_the_last_copy_with_it(store: MessageStore) -> None:
     store.insert_absent([replace(MESSAGE, pending_devices=(B1,), own_devices=())], NOW)
     assert store.release_device(B, B1, NOW) == 1

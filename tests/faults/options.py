@@ -27,7 +27,8 @@ examples:
 On a deployment nothing is broken from here and only what the clients saw is judged. Keep below its limits
 (RATE_LIMIT_PER_MINUTE for each person, CONNECTIONS_PER_MINUTE_PER_ADDRESS for all of them): what is refused for now is
 sent again, and tells nothing. A line of FILE may carry a "password" too; its owner then logs in on new devices. The
-accounts belong to the run: nobody else may write to them meanwhile.
+accounts belong to the run: nobody else may write to them meanwhile, and devices of theirs that the run does not know
+are logged out in the end.
 """
 
 

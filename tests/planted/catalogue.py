@@ -96,7 +96,7 @@ CATALOGUE: tuple[PlantedBug, ...] = (
     by_simulation("36-new-device-starts-empty", "lost"),
     by_simulation("37-drain-skips-a-page", "lost"),
     by_simulation("38-sweep-forgets-senders", "lost"),
-    by_simulation("39-sweep-skips-a-shard", "lost"),
+    by_simulation("39-sweep-never-begins-again", "lost"),
     by_simulation("40-close-drops-the-newer", "lost"),
     by_simulation("41-disconnect-without-compare", "lost"),
     by_simulation("42-renewal-without-compare", "lost"),

@@ -9,7 +9,7 @@ import orjson
 from websockets.exceptions import ConnectionClosed, ConnectionClosedError
 
 from tests.client.chat_client import ChatClient
-from tests.client.history import SentMessage
+from tests.client.history import Frame, SentMessage
 from tests.client.options import Account, ClientOptions
 from tests.simulation.closed import Closed
 from tests.simulation.plan import Device

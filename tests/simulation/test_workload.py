@@ -33,7 +33,7 @@ async def live(plan: Plan, site: HonestSite, patience: float = 120.0) -> tuple[W
         await workload.come_home(patience)
         await workload.go_offline()
     waiting = {device.device_id: len(inbox) for device, inbox in site.inboxes.items()}
-    return workload, check(workload.histories, waiting)
+    return workload, check(workload.histories, waiting, blocks=workload.blocks)
 
 
 async def test_nothing_is_found_on_an_honest_site() -> None:

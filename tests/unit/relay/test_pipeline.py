@@ -102,6 +102,19 @@ def test_a_block_that_the_gateway_did_not_know_withdraws_the_message(world: Any,
     assert world.bus.frames(world.ada1) == [], "a withdrawn message is never delivered"
 
 
+def test_a_block_after_it_was_stored_takes_no_words_out_of_a_message_that_is_read_again(world: Any) -> None:
+    from apps.accounts.models import Block
+
+    world.relay(world.message())
+    Block.objects.create(owner_id=world.bob, person_id=world.ada)
+    world.bus.pushes.clear()
+    world.relay(world.message())
+    for device_id in (world.bob1, world.bob2, world.ada2):
+        (frame,) = world.bus.frames(device_id)
+        assert (frame["action"], frame["content"]) == ("incoming_message", "hello 1")
+    assert world.bus.frames(world.ada1) == []
+
+
 def test_a_receiver_that_is_gone_or_suspended_withdraws_the_message(world: Any) -> None:
     from apps.accounts.services import suspend_user
 
@@ -276,3 +289,17 @@ def test_a_record_that_cannot_be_processed_is_withdrawn_with_a_late_failed(world
     deliver_changes(world.pipeline.withdraw(record).changes, world.bus)
     (frame,) = world.bus.frames(world.ada1)
     assert (frame["code"], frame["message_id"]) == ("failed", MESSAGE)
+
+
+def test_a_record_that_was_stored_before_it_could_not_be_processed_keeps_its_words(world: Any) -> None:
+    from apps.delivery.deliver import deliver_changes
+    from apps.messagelog.base import LogRecord, sequence_of
+    from apps.protocol.records import encode_record
+
+    world.relay(world.message())
+    world.bus.pushes.clear()
+    payload = encode_record(world.message()).decode()
+    record = LogRecord(partition=0, position=1, sequence=sequence_of(1, 1), payload=payload)
+    deliver_changes(world.pipeline.withdraw(record).changes, world.bus)
+    assert [frame["content"] for frame in world.bus.frames(world.bob1)] == ["hello 1"]
+    assert world.bus.frames(world.ada1) == []
