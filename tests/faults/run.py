@@ -16,17 +16,20 @@ from typing import Any
 import orjson
 
 from tests.client.rest import RestClient
+from tests.client.server import Server
 from tests.client.site import Site
-from tests.faults.checker import check
+from tests.faults.checker import Finding, check
 from tests.faults.connecting import Address
 from tests.faults.course import Course, Events
 from tests.faults.crowd import Crowd
+from tests.faults.databases import find_broken_databases
 from tests.faults.housing import load_people, register_people, wait_online
 from tests.faults.lateness import measure_faults, measure_lateness
 from tests.faults.leftovers import wait_settled
 from tests.faults.nemesis import LONG, SHORT, Lengths, StrikeableSite, embedded_site, list_faults, production_site
 from tests.faults.options import Options, parse_options
 from tests.faults.plan import make_plan
+from tests.faults.records import write_histories
 from tests.faults.recovery import Probe
 from tests.faults.report import Circumstances, Outcome
 from tests.faults.schedule import choose_kinds, group_by_kind
@@ -77,7 +80,6 @@ async def run_on_site(strikeable: StrikeableSite[Any], options: Options, folder:
         await asyncio.to_thread(strikeable.heal)
         tell("all is healed; coming to rest")
         state = await course.come_to_rest(lambda: asyncio.to_thread(wait_settled, site, course.histories))
-    (folder / "end_state.json").write_bytes(orjson.dumps(state))
     return judge(options, course.events(faults), site, state, folder, time.monotonic() - began_at)
 
 
@@ -121,7 +123,9 @@ async def wait_quiet(crowd: Crowd) -> None:
 def judge(
     options: Options, events: Events, site: Site | None, state: Mapping[str, Any], folder: Path, seconds: float
 ) -> Outcome:
-    """Judge what happened, and what the site still holds (`state`, empty where nobody may look into it)."""
+    """Write down what happened and what the site still holds (`state`, empty where nobody may look), and judge it."""
+    write_histories(folder / "histories.jsonl", events.histories)
+    (folder / "end_state.json").write_bytes(orjson.dumps(state))
     report = check(events.histories, blocks=events.blocks, end_state=state)
     return Outcome(
         circumstances=Circumstances(
@@ -133,7 +137,7 @@ def judge(
             folder=str(folder),
         ),
         report=report,
-        mishaps=tuple(events.mishaps),
+        mishaps=(*events.mishaps, *list_broken_databases(site)),
         lateness=measure_lateness(events.histories),
         faults=tuple(measure_faults(events.histories, events.windows)),
         not_struck=tuple(events.not_struck),
@@ -141,6 +145,12 @@ def judge(
         acts=events.acts,
         error_codes=Counter(error["code"] for history in events.histories for error in history.errors),
     )
+
+
+def list_broken_databases(site: Site | None) -> list[Finding]:
+    """The SQLite files of an embedded site that are not whole."""
+    broken = find_broken_databases(site.data_dir) if isinstance(site, Server) else []
+    return [Finding(kind="broken database", detail=detail) for detail in broken]
 
 
 def tell(line: str) -> None:
