@@ -13,7 +13,7 @@ from tests.client.server import Server, running_server
 @pytest.fixture(scope="module")
 def watchful_server() -> Iterator[Server]:
     """A server on which few people without an answer are many."""
-    with running_server(SPAM_UNANSWERED_PER_HOUR=8, SPAM_LIMIT_PER_MINUTE=2) as running:
+    with running_server(RATE_LIMIT_PER_MINUTE=100_000, SPAM_UNANSWERED_PER_HOUR=8, SPAM_LIMIT_PER_MINUTE=2) as running:
         yield running
 
 

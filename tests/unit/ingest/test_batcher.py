@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -428,3 +429,19 @@ async def test_the_cache_down_is_unavailable_and_confirmations_go_on(settings: A
         await until(lambda: client.frames and world.log.appended)
     assert client.codes() == ["unavailable"]
     assert world.log.appended[0][0] == "d"
+
+
+@pytest.mark.parametrize(("per_minute", "codes"), [(60, ["✓", "✓", "rate_limited"]), (0, ["✓", "✓", "✓"])])
+async def test_who_is_taken_for_a_spammer_may_send_little_unless_limits_are_off(
+    settings: Any, per_minute: int, codes: list[str]
+) -> None:
+    settings.RATE_LIMIT_PER_MINUTE = per_minute
+    client, other = Client(), Client(user_id=C)
+    async with World() as world:
+        world.directory._remember({A: replace(FINE, messages_per_minute=2)})
+        for number in range(3):
+            world.batcher.submit_message(client, frame(number))
+            world.batcher.submit_message(other, frame(number))
+        await until(lambda: len(client.frames) + len(other.frames) == 6)
+    assert sorted(client.codes(), reverse=True) == sorted(codes, reverse=True)
+    assert other.codes() == ["✓"] * 3
