@@ -53,5 +53,5 @@ async def test_who_is_answered_is_not(watchful_server: Server, people: AccountPo
                 await b.wait_delivered(60)
         for number in range(60):
             a.send(others[number % 6].user_id, f"and {number}")
-        await a.wait_delivered(60)
+        await a.wait_for(lambda: all(one.is_acknowledged for one in a.history.sent.values()), "every ✓")
         assert not [frame for frame in a.history.frames if frame["action"] == "error"]
