@@ -11,6 +11,7 @@ from apps.accounts.selectors import DeliveryFacts, list_delivery_facts
 from apps.connections.bus import BusSender
 from apps.delivery.deliver import deliver_changes
 from apps.delivery.frames import build_incoming
+from apps.delivery.rebuild import order_for_inbox
 from apps.inbox.inbox import Change, count_waiting, delete_inbox, list_missing
 from apps.messagestore.base import Standing
 from apps.messagestore.store import get_message_store
@@ -51,13 +52,13 @@ def sweep_page(bus: BusSender) -> int:
 
 def _adopt_orphans(page: Sequence[Standing], facts: Mapping[str, DeliveryFacts], now_ms: int) -> None:
     """Undelivered messages that wait for no living device of a receiver who has one: it was added meanwhile."""
-    orphans = {
+    orphans = dict.fromkeys(
         one.receiver_id
         for one in page
         if one.undelivered
         and one.receiver_id in facts
         and not set(facts[one.receiver_id].devices) & set(one.pending_devices)
-    }
+    )
     for user_id in orphans:
         for device_id in facts[user_id].devices:
             get_message_store().adopt_undelivered(user_id, device_id, now_ms)
@@ -66,13 +67,13 @@ def _adopt_orphans(page: Sequence[Standing], facts: Mapping[str, DeliveryFacts],
 def _release_gone_devices(page: Sequence[Standing], facts: Mapping[str, DeliveryFacts], now_ms: int) -> None:
     """Devices that were removed, or not seen for DEVICE_STALE_DAYS, are waited for no longer."""
     living = {device_id for each in facts.values() for device_id in each.devices}
-    gone = {
+    gone = dict.fromkeys(
         (user_id, device_id)
         for one in page
         for user_id, device_ids in ((one.receiver_id, one.pending_devices), (one.sender_id, one.own_devices))
         for device_id in device_ids
         if device_id not in living
-    }
+    )
     for user_id, device_id in gone:
         release_device(user_id, device_id, now_ms)
 
@@ -82,13 +83,13 @@ def release_device(user_id: str, device_id: str, now_ms: int) -> int:
 
     What only this device was to confirm stays undelivered: the user's other devices, or the next one, get it.
     """
-    released = get_message_store().release_device(user_id, device_id, now_ms)
+    # The Message DB last: as long as rows wait for the device, a sweep finds what is left to do.
     delete_inbox(user_id, device_id)
-    return released
+    return get_message_store().release_device(user_id, device_id, now_ms)
 
 
 def _put_back(message_ids: Sequence[str], bus: BusSender) -> int:
-    """Put what inboxes miss, in the order of the page (message ids sort by time)."""
+    """Put what the inboxes of these messages' devices miss."""
     standings = get_message_store().list_standings(message_ids)
     wanted = [
         (user_id, device_id, one.message_id)
@@ -97,22 +98,37 @@ def _put_back(message_ids: Sequence[str], bus: BusSender) -> int:
         for device_id in device_ids
     ]
     _measure_inboxes({(user_id, device_id) for user_id, device_id, _ in wanted})
-    missing = list_missing(wanted)
-    bodies = get_message_store().list_bodies([message_id for _, _, message_id in missing]) if missing else {}
-    changes = [
-        Change(
-            kind="put",
-            user_id=user_id,
-            device_id=device_id,
-            member=message_id,
-            frame=build_incoming(bodies[message_id], for_sender=bodies[message_id].sender_id == user_id),
-        )
-        for user_id, device_id, message_id in missing
-        if message_id in bodies
-    ]
-    deliver_changes(changes, bus)
-    SWEEP_PUT_BACK.inc(len(changes))
-    return len(changes)
+    behind = dict.fromkeys((user_id, device_id) for user_id, device_id, _ in list_missing(wanted))
+    return sum(_complete_inbox(user_id, device_id, bus) for user_id, device_id in behind)
+
+
+def _complete_inbox(user_id: str, device_id: str, bus: BusSender) -> int:
+    """Put all that one inbox misses, in its order. Returns how many that were.
+
+    Not only what stands in the page: that is neither all of a conversation nor in its order, and the relay may be about
+    to put the same.
+    """
+    store = get_message_store()
+    pending = order_for_inbox(store.list_pending(user_id, device_id, int(time.time() * 1000)))
+    count = 0
+    for start in range(0, len(pending), PAGE):
+        missing = list_missing([(user_id, device_id, message_id) for message_id in pending[start : start + PAGE]])
+        bodies = store.list_bodies([message_id for _, _, message_id in missing]) if missing else {}
+        changes = [
+            Change(
+                kind="put",
+                user_id=user_id,
+                device_id=device_id,
+                member=message_id,
+                frame=build_incoming(bodies[message_id], for_sender=bodies[message_id].sender_id == user_id),
+            )
+            for _, _, message_id in missing
+            if message_id in bodies
+        ]
+        deliver_changes(changes, bus)
+        count += len(changes)
+    SWEEP_PUT_BACK.inc(count)
+    return count
 
 
 def _measure_inboxes(devices: AbstractSet[tuple[str, str]]) -> None:

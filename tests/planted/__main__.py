@@ -8,10 +8,10 @@ import sys
 from collections.abc import Iterable
 
 from tests.planted.catalogue import CATALOGUE, PlantedBug
-from tests.planted.instruments import InstrumentFailed, Verdict, judge
 from tests.planted.tree import DoesNotApply
+from tests.planted.verdicts import NoVerdict, Verdict, judge
 
-HEADER = "| bug | breaks | found by | as | seed | seconds |\n|---|---|---|---|---|---|"
+HEADER = "| bug | breaks | found as | seed | seconds |\n|---|---|---|---|---|"
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -29,7 +29,7 @@ def main(arguments: list[str] | None = None) -> int:
     if not names:
         untouched = judge(None)
         fine = not untouched.kinds
-        print(_row("none", "", "simulation", untouched), flush=True)
+        print(_row("none", "", untouched), flush=True)
     return 0 if all([fine, *_judge_each(bugs)]) else 1
 
 
@@ -37,18 +37,18 @@ def _judge_each(bugs: Iterable[PlantedBug]) -> Iterable[bool]:
     for bug in bugs:
         try:
             verdict = judge(bug)
-        except (InstrumentFailed, DoesNotApply) as error:
+        except (NoVerdict, DoesNotApply) as error:
             print(f"{bug.name}: {error}", file=sys.stderr)
             yield False
             continue
-        print(_row(bug.name, bug.promise, bug.instrument, verdict), flush=True)
+        print(_row(bug.name, bug.promise, verdict), flush=True)
         yield bool(verdict.kinds & bug.found_as)
 
 
-def _row(name: str, promise: str, instrument: str, verdict: Verdict) -> str:
+def _row(name: str, promise: str, verdict: Verdict) -> str:
     kinds = ", ".join(sorted(verdict.kinds)) or "nothing"
     seed = "" if verdict.seed is None else str(verdict.seed)
-    return f"| {name} | {promise} | {instrument} | {kinds} | {seed} | {verdict.seconds:.0f} |"
+    return f"| {name} | {promise} | {kinds} | {seed} | {verdict.seconds:.0f} |"
 
 
 if __name__ == "__main__":

@@ -5,11 +5,11 @@ from collections.abc import Callable
 import pytest
 
 from tests.planted.catalogue import CATALOGUE, PlantedBug
-from tests.planted.instruments import judge
 from tests.planted.tree import copied_tree
+from tests.planted.verdicts import judge
 
 PATIENCE = 900
-"""Seconds: the machine may be slow, and the fault test starts and ends a whole site beside its minute."""
+"""Seconds: the machine may be slow."""
 
 pytestmark = [pytest.mark.production, pytest.mark.planted]
 

@@ -1,7 +1,7 @@
 """What people's devices do that they should not: use a client id again for other words, confirm what is not theirs."""
 
 import asyncio
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from tests.client.history import ClientId, Frame, SentMessage
 from tests.client.outgoing import epoch_ms
@@ -12,11 +12,13 @@ class Reuses:
     """The client ids that one device used again, and what it was told. The answers are not its history's business:
     that is of the first words.
 
-    ✓ for other words is wrong, unless a late `conflict` takes it back: the dedup of retries may have been lost.
+    ✓ for other words is wrong, unless a late `conflict` takes it back. Where the cache has lost the dedup of retries
+    (`may_forget`) that one may get lost as well: it stands in no row of the Message DB.
     """
 
-    def __init__(self, client: SimClient) -> None:
+    def __init__(self, client: SimClient, may_forget: Callable[[], bool]) -> None:
         self._client = client
+        self._may_forget = may_forget
         self._unsettled: dict[ClientId, bool] = {}  # whether ✓ has come
         client.diverts = self._take
 
@@ -25,7 +27,7 @@ class Reuses:
         history = self._client.history
         done = (m for m in history.sent.values() if is_settled(m) and m.client_id not in self._unsettled)
         message = next(done, None)
-        if message is None:
+        if message is None or self._may_forget():
             return False
         self._unsettled[message.client_id] = False
         frame = {

@@ -122,7 +122,7 @@ class Nemesis:
             if fault.kind is FaultKind.KILL:
                 server.restart()
             elif fault.kind is FaultKind.POWER_LOSS:
-                server.cut_back(everysec=fault.target == CACHE)
+                server.cut_back()
         elif isinstance(server, PartitionedLog) and fault.kind is FaultKind.POWER_LOSS:
             server.lose_unsynced()
         await self._last(fault)

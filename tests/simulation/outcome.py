@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from tests.faults.checker import Finding, check
-from tests.simulation.plan import CallFault, Plan
+from tests.simulation.plan import Act, CallFault, Plan
 from tests.simulation.shrink import Failure
 from tests.simulation.trace import Event, Trace
 
@@ -55,7 +55,12 @@ def run_plan(plan: Plan, *, keeps_trace: bool = False) -> Outcome:
     began_at = time.perf_counter()
     trace = Trace(keeps=keeps_trace)
     end = World(plan, trace).run()
-    report = check(end.histories, blocks=end.blocks, end_state=end.document)
+    known = {"keeping_nothing": list_keeping_nothing(plan), "is_swept": True}
+    report = check(
+        end.histories,
+        blocks=end.blocks,
+        end_state=None if end.document is None else {**end.document, **known},
+    )
     broken = [Finding(kind="failure", detail=failure) for failure in end.failures]
     return Outcome(
         plan=plan,
@@ -66,6 +71,12 @@ def run_plan(plan: Plan, *, keeps_trace: bool = False) -> Outcome:
         events=tuple(trace.events),
         seconds=time.perf_counter() - began_at,
     )
+
+
+def list_keeping_nothing(plan: Plan) -> list[str]:
+    """Those who keep no history from the start, and never choose to."""
+    choosing = {operation.device.user_id for operation in plan.operations if operation.act is Act.KEEP_HISTORY}
+    return [one.user_id for one in plan.people if not one.keeps_history and one.user_id not in choosing]
 
 
 def attempt(plan: Plan) -> Failure:

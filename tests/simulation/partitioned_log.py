@@ -95,6 +95,8 @@ class PartitionedReader:
         self._log = log
         self._group = log.groups.setdefault(group, Group())
         self._reader_id = reader_id
+        self._process = current_process.get()
+        self._session = 0
         self._member: Member | None = None
         self._positions: dict[int, int] = {}
         self._done: dict[int, int] = {}
@@ -148,8 +150,16 @@ class PartitionedReader:
             self._log.expel(self._group, member)
 
     async def _ask(self, what: str, effect: Callable[[], Answer]) -> Answer:
+        session = self._session
+
+        def effect_in_time() -> Answer:
+            # Brokers that were frozen may come to it when its reader has long begun anew.
+            if session != self._session:
+                raise LogUnavailable("this was asked in another life")
+            return effect()
+
         try:
-            return await self._log.calls.make(self._log, what, effect, patience=ANSWER_SECONDS, writes=False)
+            return await self._log.calls.make(self._log, what, effect_in_time, patience=ANSWER_SECONDS, writes=False)
         except LogUnavailable:
             self._leave()
             raise
@@ -167,7 +177,7 @@ class PartitionedReader:
             raise LogNotSetUp("the log is not set up")
         member = self._member
         if member is None:
-            member = self._member = Member(self._reader_id, current_process.get(), asyncio.get_running_loop().time())
+            member = self._member = Member(self._reader_id, self._process, asyncio.get_running_loop().time())
             self._log.join(self._group, member)
         if member.is_expelled:
             raise LogUnavailable("this reader was silent for too long: its partitions went to others")
@@ -184,6 +194,7 @@ class PartitionedReader:
             self._log.expel(self._group, member)
 
     def _forget(self) -> None:
+        self._session += 1
         self._member, self._positions, self._done = None, {}, {}
 
 

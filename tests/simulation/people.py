@@ -1,5 +1,6 @@
 """The people of a plan in the users' database, and what they do there by REST: with the product's own services."""
 
+import asyncio
 from collections.abc import Callable
 
 import redis
@@ -22,10 +23,7 @@ DAYS_OF_HISTORY = 90
 
 
 class People:
-    """What REST answers for; each call is one of a process that never dies, to servers that may."""
-
-    def __init__(self) -> None:
-        self._process = Process("web")
+    """What REST answers for; each request has a process of its own, which may die of it."""
 
     async def sign_up(self, plan: Plan) -> None:
         """Make the people of a plan, before anything happens."""
@@ -52,7 +50,15 @@ class People:
         await self._do(lambda: update_settings(user_id, device_id="", history_days=days))
 
     async def _do(self, work: Callable[[], object]) -> None:
-        await self._process.start(run_blocking(lambda: answer(work)))
+        process = Process("web")
+        died = asyncio.get_running_loop().create_future()
+        process.on_death(lambda: died.set_result(None))
+        request = process.start(run_blocking(lambda: answer(work)))
+        await asyncio.wait([request, died], return_when=asyncio.FIRST_COMPLETED)
+        if died.done():
+            raise ConnectionResetError("the web server died")
+        died.cancel()
+        await request
 
 
 def answer(work: Callable[[], object]) -> None:

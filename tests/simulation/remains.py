@@ -35,7 +35,7 @@ class Remains:
 
     def list_waiting(self) -> dict[str, int]:
         """Inboxes that are not empty: key → entries."""
-        return self._count_entries("inbox:*")
+        return self._count_entries("inbox")
 
     def _count_waiting_rows(self) -> int:
         return int(self._store.look("SELECT count(*) FROM message WHERE waiting")[0][0])
@@ -45,7 +45,7 @@ class Remains:
         return {
             "now_ms": int(time.time() * 1000),
             "inboxes": self.list_waiting(),
-            "receipts": self._count_entries("receipts:*"),
+            "receipts": self._count_entries("receipts"),
             "dead_letters": self._count_dead_letters(),
             "rows": [to_row(values) for values in self._store.look(ROWS)],
             "rows_complete": True,
@@ -54,9 +54,17 @@ class Remains:
     def _count_dead_letters(self) -> int:
         return len(self._log.dead) if isinstance(self._log, PartitionedLog) else int(self._log.look("XLEN", "log:dead"))
 
-    def _count_entries(self, pattern: str) -> dict[str, int]:
-        keys = sorted(self._cache.look("KEYS", pattern))
-        return {key: count for key in keys if (count := int(self._cache.look("ZCARD", key)))}
+    def _count_entries(self, kind: str) -> dict[str, int]:
+        """Entries of inboxes with a current epoch: nobody reads another before it is written anew, and a crash may
+        bring back that of a device that is gone.
+        """
+        run = self._cache.look("INFO", "server").partition("run_id:")[2][:8]
+        counts: dict[str, int] = {}
+        for key in sorted(self._cache.look("KEYS", f"{kind}:*")):
+            epoch = self._cache.look("HGET", key.replace(kind, "inboxmeta", 1), "epoch") or ""
+            if epoch.startswith(run) and (count := int(self._cache.look("ZCARD", key))):
+                counts[key] = count
+        return counts
 
 
 def to_row(values: Sequence[Any]) -> dict[str, Any]:

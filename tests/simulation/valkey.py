@@ -10,6 +10,7 @@ import redis
 import redis.asyncio
 from fakeredis import FakeServer
 
+from apps.operations.embedded_valkey import list_embedded_valkeys
 from tests.simulation.bus import Bus
 from tests.simulation.calls import Calls, Errors, Server
 from tests.simulation.processes import outside_processes
@@ -17,7 +18,6 @@ from tests.simulation.valkey_socket import Command, Socket, describe, encode, na
 
 CONFIG = {
     "appendonly": "yes",
-    "appendfsync": "always",
     "maxmemory-policy": "noeviction",
     "no-appendfsync-on-rewrite": "no",
 }
@@ -39,11 +39,15 @@ ERRORS = Errors(
 
 
 class SimulatedValkey(Server):
-    """One server, alone in its place. A restart finds what ``cut_back`` or ``lose_everything`` left."""
+    """One server, alone in its place. A restart finds what ``cut_back`` or ``lose_everything`` left.
+
+    It syncs to its disk as often as the one of this name that the product starts: ``appendfsync``.
+    """
 
     def __init__(self, name: str, calls: Calls, bus: Bus, *, seed: int) -> None:
         super().__init__(name, ERRORS)
         self.calls = calls
+        self.appendfsync = next(one.appendfsync for one in list_embedded_valkeys() if one.name == name)
         self._bus = bus
         self._seed = seed
         self._starts = 0
@@ -61,12 +65,12 @@ class SimulatedValkey(Server):
         self._copy = copy.deepcopy(self._databases()[0]._dict)
         self._journal, self._synced, self._keeps_journal = [], 0, True
 
-    def cut_back(self, *, everysec: bool) -> None:
-        """Start again with what was synced: what the copy had, and (unless ``everysec``) all that an answer told of.
+    def cut_back(self) -> None:
+        """Start again with what was synced: what the copy had, and (if it syncs always) all that an answer told of.
 
         Valkey answers nobody, readers neither, before what was written till then is on the disk.
         """
-        synced = [] if everysec else self._journal[: self._synced]
+        synced = self._journal[: self._synced] if self.appendfsync == "always" else []
         kept, scripts = self._copy or {}, dict(self._server.script_cache)
         self._copy, self._journal, self._keeps_journal = None, [], False
         self._begin_life(kept)
@@ -153,7 +157,8 @@ class SimulatedValkey(Server):
         if name == "publish":
             return self._bus.publish(fields[1].decode(), fields[2])
         if name == "config get":
-            return [text for key in map(bytes.decode, fields[2:]) for text in (key, CONFIG.get(key, ""))]
+            config = CONFIG | {"appendfsync": self.appendfsync}
+            return [text for key in map(bytes.decode, fields[2:]) for text in (key, config.get(key, ""))]
         if name == "ping":
             return "PONG"
         if name not in READS:

@@ -49,6 +49,11 @@ class Events:
         """
         return message.is_refused or message.message_id in self.withdrawn
 
+    def may_hold_outdated_id(self, sender: History, message: SentMessage) -> bool:
+        """Whether the sending device logged out before it could learn of another id: nobody else knows its one."""
+        arrived = (shown for device in self.copies(sender, message) for shown in self.shown[device][message.content])
+        return sender.is_logged_out and all(shown.message_id != message.message_id for shown in arrived)
+
     def first_shown(self, user_id: str, content: str) -> ShownMessage | None:
         """The first arrival of a message at any device of a user."""
         found = [shown for device in self.devices[user_id] for shown in self.shown[device].get(content, ())]

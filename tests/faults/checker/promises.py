@@ -63,6 +63,8 @@ def find_undelivered(run: Events) -> Iterator[Finding]:
             continue
         if message.delivered_at is None and not sender.is_logged_out:
             yield Finding(kind="no ✓✓", detail=f"{run.describe(message)}; on the sending device {sender.device_id}")
+        if run.may_hold_outdated_id(sender, message):
+            continue
         for device in run.sure_copies(sender, message):
             if device.user_id == sender.user_id and message.message_id not in device.delivered_ids:
                 detail = f"{run.describe(message)}; on the sender's other device {device.device_id}"

@@ -3,6 +3,9 @@
 The document: ``{"now_ms", "inboxes": {key: entries}, "dead_letters": number, "rows": [row, …]}``; a row is one of the
 Message DB: ``message_id``, ``has_content``, ``undelivered``, ``pending_devices``, ``own_devices``, ``history_for``,
 ``refusal``, ``expires_at_ms``. ``rows`` may be absent where nobody may look into the Message DB.
+
+Where it is known: ``keeping_nothing``, the users who never kept a history; ``is_swept``, whether the sweep had time to
+look at every row since the last device was removed.
 """
 
 from collections.abc import Iterator, Mapping
@@ -22,7 +25,10 @@ def find_in_remains(run: Events, document: Mapping[str, Any]) -> Iterator[Findin
     if "rows" in document:
         rows = {row["message_id"]: row for row in document["rows"]}
         yield from _find_kept(rows, document["now_ms"])
+        yield from _find_kept_for_nobody(rows, frozenset(document.get("keeping_nothing", ())))
         yield from _find_pending(run, rows)
+        if document.get("is_swept"):
+            yield from _find_waiting_for_removed(run, rows)
         yield from _find_missing(run, rows)
 
 
@@ -42,6 +48,22 @@ def _find_kept(rows: Mapping[str, Mapping[str, Any]], now_ms: int) -> Iterator[F
             yield Finding(kind="kept", detail=f"{message_id} has content, and its time is over")
 
 
+def _find_kept_for_nobody(rows: Mapping[str, Mapping[str, Any]], keeping_nothing: frozenset[str]) -> Iterator[Finding]:
+    """Nothing is kept for somebody who keeps nothing."""
+    for message_id, row in rows.items():
+        if row["has_content"] and (users := keeping_nothing.intersection(row["history_for"])):
+            yield Finding(kind="kept", detail=f"{message_id} is kept for {', '.join(sorted(users))}, who keeps nothing")
+
+
+def _find_waiting_for_removed(run: Events, rows: Mapping[str, Mapping[str, Any]]) -> Iterator[Finding]:
+    """Nothing waits for a device that was removed."""
+    removed = {device.device_id for device in run.histories if device.is_logged_out}
+    for message_id, row in rows.items():
+        if devices := removed.intersection((*row["pending_devices"], *row["own_devices"])):
+            detail = f"{message_id} waits for {', '.join(sorted(devices))}, which logged out"
+            yield Finding(kind="pending for ever", detail=detail)
+
+
 def _find_pending(run: Events, rows: Mapping[str, Mapping[str, Any]]) -> Iterator[Finding]:
     """What a device has confirmed it is not waited for; what no device has is not delivered."""
     for message_id, row in rows.items():
@@ -57,6 +79,6 @@ def _find_pending(run: Events, rows: Mapping[str, Mapping[str, Any]]) -> Iterato
 
 def _find_missing(run: Events, rows: Mapping[str, Mapping[str, Any]]) -> Iterator[Finding]:
     """The bare facts of each message with ✓ stay for 7 days."""
-    for message_id, (_, message) in run.by_id.items():
-        if message_id not in rows:
+    for message_id, (sender, message) in run.by_id.items():
+        if message_id not in rows and not run.may_hold_outdated_id(sender, message):
             yield Finding(kind="no row", detail=f"{run.describe(message)}; the Message DB does not know it")

@@ -206,6 +206,31 @@ def test_the_sweep_puts_back_what_no_inbox_has(world: Any) -> None:
     assert sweep_page(world.bus) == 0
 
 
+def test_the_sweep_puts_back_in_the_order_of_the_conversation(world: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not in that of ids, for gateways' clocks differ; nor what was received and what was sent one after the other."""
+    from django.conf import settings
+
+    from apps.delivery import sweep
+    from apps.valkey.pools import sync_client
+
+    monkeypatch.setattr(sweep, "PAGE", 2)
+    to_ada = {"sender_id": world.bob, "sender_device": world.bob2, "receiver_id": world.ada}
+    world.relay(
+        world.message(9), world.message(2, **to_ada), world.message(7), world.message(3, **to_ada), world.message(4)
+    )
+    sequence = ["hello 9", "hello 2", "hello 7", "hello 3", "hello 4"]
+    devices = ((world.bob, world.bob1), (world.ada, world.ada2))
+    for user_id, device_id in devices:
+        sync_client(settings.INBOX_REDIS_URL).delete(f"inbox:{{{user_id}}}:{device_id}")
+    world.bus.pushes.clear()
+    age(world)
+    for _ in sequence:
+        sweep.sweep_page(world.bus)
+    for user_id, device_id in devices:
+        assert [frame["content"] for frame in world.bus.frames(device_id)] == sequence
+        assert [frame["content"] for frame in drain_all(world, user_id, device_id)] == sequence
+
+
 def test_the_sweep_finds_a_device_for_what_none_waits_for(world: Any) -> None:
     from django.conf import settings
 
@@ -287,4 +312,26 @@ def test_a_device_that_is_removed_while_its_inbox_is_rebuilt_has_none(
     world.bus.pages.clear()
     drain([request(world, world.bob, world.bob1)], world.bus)
     assert world.bus.pages == []
+    assert list_keys_of(world.bob1) == []
+
+
+def test_the_inbox_of_a_removed_device_goes_though_the_cache_was_away_at_first(
+    world: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from apps.accounts.services import revoke_device
+    from apps.delivery import sweep
+    from apps.delivery.tasks import forget_device
+    from apps.valkey.pools import ValkeyError
+
+    def be_away(user_id: str, device_id: str) -> None:
+        raise ValkeyError("the cache went away")
+
+    world.relay(world.message(1))
+    age(world)
+    revoke_device(world.bob, world.bob1, "logged_out")
+    with monkeypatch.context() as patch:
+        patch.setattr(sweep, "delete_inbox", be_away)
+        with pytest.raises(ValkeyError):
+            forget_device(world.bob, world.bob1)
+    sweep.sweep_page(world.bus)
     assert list_keys_of(world.bob1) == []

@@ -202,6 +202,16 @@ def test_a_device_that_logged_out_may_hold_an_outdated_sequence() -> None:
     assert check(run.histories).is_clean, check(run.histories).text()
 
 
+def test_a_device_that_logged_out_may_hold_an_outdated_id() -> None:
+    run = Conversation()
+    run.ann.sent[7].attempts.append(Attempt(at=7.5, connection=1))
+    run.acknowledge(run.ann, 7, message_id="msg-70")
+    assert {finding.kind for finding in check(run.histories).findings} == {"two ids", "no ✓✓"}
+    run.ann.logged_out_at = 30.0
+    rows = [row(number) for number in range(1, 21)]
+    assert check(run.histories, end_state={"now_ms": 1, "rows": rows}).is_clean
+
+
 def test_a_block_that_was_over_long_before_explains_nothing() -> None:
     run = Conversation()
     error = {"action": "error", "code": "forbidden", "message": "blocked", "message_id_by_client": 7}
@@ -270,6 +280,7 @@ def remains(*changed: dict[str, object], **changes: object) -> dict[str, object]
         (remains(row(7, has_content=True)), "kept"),
         (remains(row(7, has_content=True, refusal="forbidden", history_for=["usr-ann"])), "kept"),
         (remains(row(7, has_content=True, history_for=["usr-ann"], expires_at_ms=4_000)), "kept"),
+        (remains(row(7, has_content=True, history_for=["usr-ann"]), keeping_nothing=["usr-ann"]), "kept"),
         (remains(row(7, pending_devices=["dev-bob"])), "pending for ever"),
         (remains(row(8, pending_devices=["dev-ann"])), "pending for ever"),
         (remains(inboxes={"inbox:{usr-bob}:dev-bob": 1}), "left in an inbox"),
@@ -287,6 +298,7 @@ def test_what_is_wrong_in_the_end_state_is_found(document: dict[str, object], ki
     [
         remains(),
         remains(row(7, has_content=True, history_for=["usr-ann"])),
+        remains(row(7, has_content=True, history_for=["usr-ann"]), keeping_nothing=["usr-bob"]),
         remains(row(7, has_content=True, pending_devices=["dev-elsewhere"])),
         remains(row(7, has_content=True, undelivered=True)),
         remains(inboxes={"inbox:{usr-else}:dev-else": 1, "inbox:{usr-bob}:dev-bob": 0}),
@@ -295,6 +307,17 @@ def test_what_is_wrong_in_the_end_state_is_found(document: dict[str, object], ki
 def test_an_end_state_as_it_should_be_is_clean(document: dict[str, object]) -> None:
     report = check(Conversation().histories, end_state=document)
     assert report.is_clean, report.text()
+
+
+def test_after_a_sweep_nothing_waits_for_a_device_that_logged_out() -> None:
+    run = Conversation()
+    gone = History("usr-bob", "dev-gone")
+    gone.logged_out_at = 1.0
+    waiting = remains(row(7, own_devices=["dev-gone"]))
+    assert check([*run.histories, gone], end_state=waiting).is_clean
+    swept = check([*run.histories, gone], end_state=waiting | {"is_swept": True})
+    assert [finding.kind for finding in swept.findings] == ["pending for ever"]
+    assert check([*run.histories, gone], end_state=remains(is_swept=True)).is_clean
 
 
 def test_the_same_words_sent_twice_cannot_be_judged() -> None:
