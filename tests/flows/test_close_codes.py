@@ -3,6 +3,8 @@
 import asyncio
 import signal
 
+import pytest
+
 from tests.client.chat_client import ChatClient
 from tests.client.people import AccountPool, Person
 from tests.client.processes import Role, send_signal, wait_until
@@ -11,6 +13,7 @@ from tests.client.server import Server
 
 SLOW_READER_BUFFER = 4096
 BIG_TEXT = "👋" * 1000  # 4 KB on the wire
+PATIENCE = 240.0  # for three thousand of them
 
 
 async def test_a_binary_frame_is_1003(server: Server, accounts: AccountPool) -> None:
@@ -92,6 +95,7 @@ async def test_a_gateway_that_is_told_to_end_closes_with_1012_and_the_client_ret
     server.processes.wait_for_new(Role.GATEWAY, gateways)
 
 
+@pytest.mark.timeout(600)
 async def test_a_reader_that_is_too_slow_is_1013_and_its_inbox_keeps_all(server: Server, accounts: AccountPool) -> None:
     ann, bob = accounts.take(2)
     async with ChatClient(server.url, ann) as a:
@@ -99,13 +103,13 @@ async def test_a_reader_that_is_too_slow_is_1013_and_its_inbox_keeps_all(server:
             await slow.receive(action="inbox_drained")
             for number in range(3000):
                 a.send(bob.user_id, f"{number} {BIG_TEXT}"[:1000])
-            await a.wait_for(lambda: all(m.is_acknowledged for m in a.history.sent.values()), "every ✓", within=60)
+            await a.wait_for(lambda: all(m.is_acknowledged for m in a.history.sent.values()), "every ✓", within=PATIENCE)
             given_up = f"{bob.device_id} reads too slowly"
-            await asyncio.to_thread(wait_until, lambda: given_up in server.output, "the server to give up", 60)
-            code, _ = await slow.receive_close(within=60)
+            await asyncio.to_thread(wait_until, lambda: given_up in server.output, "the server to give up", PATIENCE)
+            code, _ = await slow.receive_close(within=PATIENCE)
             assert code == 1013
         async with ChatClient(server.url, bob) as b:
-            await a.wait_delivered(within=60)
+            await a.wait_delivered(within=PATIENCE)
             assert [int(shown.content.split()[0]) for shown in b.history.shown.values()] == list(range(3000))
 
 
