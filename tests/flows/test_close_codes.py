@@ -103,7 +103,9 @@ async def test_a_reader_that_is_too_slow_is_1013_and_its_inbox_keeps_all(server:
             await slow.receive(action="inbox_drained")
             for number in range(3000):
                 a.send(bob.user_id, f"{number} {BIG_TEXT}"[:1000])
-            await a.wait_for(lambda: all(m.is_acknowledged for m in a.history.sent.values()), "every ✓", within=PATIENCE)
+            await a.wait_for(
+                lambda: all(m.is_acknowledged for m in a.history.sent.values()), "every ✓", within=PATIENCE
+            )
             given_up = f"{bob.device_id} reads too slowly"
             await asyncio.to_thread(wait_until, lambda: given_up in server.output, "the server to give up", PATIENCE)
             code, _ = await slow.receive_close(within=PATIENCE)

@@ -26,6 +26,7 @@ def find_digests(hash_seed: str, *seeds: int) -> list[str]:
     return answer.stdout.split()
 
 
+@pytest.mark.simulation
 @pytest.mark.timeout(600)
 def test_the_same_seed_tells_the_same_story_in_every_process() -> None:
     together = find_digests("0", *SEEDS)

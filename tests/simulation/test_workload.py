@@ -47,6 +47,21 @@ async def test_nothing_is_found_on_an_honest_site() -> None:
     assert sum(workload.counts[f"operation {act}"] for act in Act) == len(plan.operations)
 
 
+async def test_a_site_that_takes_other_words_under_a_used_client_id_is_found_out() -> None:
+    plan = make_quick_plan(3)
+    reuses = tuple(
+        replace(operation, act=Act.REUSE, at_ms=3_000)
+        for operation in plan.operations
+        if operation.act is Act.SEND and operation.at_ms < 1_000
+    )
+    plan = replace(plan, operations=(*plan.operations, *reuses))
+    workload, _ = await live(plan, HonestSite(plan))
+    assert workload.counts["client ids used again"] > 0
+    assert workload.failures == []
+    workload, _ = await live(plan, HonestSite(plan, compares=False))
+    assert any("other words" in failure for failure in workload.failures)
+
+
 async def test_a_site_that_loses_is_found_out() -> None:
     plan = make_quick_plan(3)
     _, report = await live(plan, HonestSite(plan, loses=True), patience=1.0)
