@@ -1,4 +1,4 @@
-"""Each planted bug is found, as what it is, within its minute; and the code without one is found clean."""
+"""Each planted bug is found, as what it is; and the code without one is found clean."""
 
 from collections.abc import Callable
 
