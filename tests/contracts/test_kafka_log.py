@@ -1,6 +1,7 @@
 """What only the log on Kafka has: readers that share its partitions, topics of a cluster, and clients that fail."""
 
 import asyncio
+import gc
 import logging
 import threading
 import time
@@ -26,6 +27,7 @@ from apps.messagelog.base import (
 )
 from apps.messagelog.kafka import KafkaMessageLog
 from apps.messagelog.kafka import consumer as kafka_consumer
+from apps.messagelog.kafka import dead_letters as kafka_dead_letters
 from apps.messagelog.kafka.trimmer import Trimmer
 from apps.observability.metrics import LOG_GAPS
 from apps.protocol.records import BrokenRecord, decode_record
@@ -333,6 +335,29 @@ def test_an_append_that_gets_no_answer_blocks_nobody_and_can_be_settled(own_brok
         while found[-1] != "4":
             found += payloads(poll_some(readers(reader_id="r2"), 1))
     assert list(dict.fromkeys(found)) == ["1", "2", "3", "4"]
+    log.close()
+
+
+def test_a_dead_letter_that_could_not_be_written_leaves_no_thread_that_goes_on_trying(
+    own_broker: KafkaCluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with override_settings(EVENT_LOG_URL=f"{own_broker.url}/own", LOG_PARTITIONS=12, LOG_REPLICATION_FACTOR=1):
+        log = KafkaMessageLog()
+    log.set_up(NEW)
+    broken = LogRecord(partition=0, sequence=1, payload="broken", position=1)
+    log.bury(broken, "works")
+    log.list_dead_letters(1)
+    before = {thread.name for thread in threading.enumerate()}
+    own_broker.pause(0)
+    monkeypatch.setattr(kafka_dead_letters, "TIMEOUT_MS", 500)  # gives up before its client does
+    with pytest.raises(LogUnavailable):
+        log.bury(broken, "silent")
+    monkeypatch.undo()
+    wait_for(lambda: {thread.name for thread in threading.enumerate()} < before)
+    gc.collect()  # the client's destructor would wait for the broker, and pytest report what it raises
+    own_broker.resume(0)
+    log.bury(broken, "works again")
+    assert "works again" in {letter.reason for letter in log.list_dead_letters(10)}
     log.close()
 
 

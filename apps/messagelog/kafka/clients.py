@@ -1,7 +1,13 @@
 """Makes kafka-python's clients, and leaves nothing of one that could not be made."""
 
+import threading
 from collections.abc import Callable
 from typing import Any
+
+from kafka import KafkaProducer
+
+SENDER_SECONDS = 10.0
+"""How long the thread of a producer may take to notice that it is to end."""
 
 
 def open_client(kind: Callable[..., Any], **options: Any) -> Any:
@@ -26,3 +32,35 @@ def _end(client: Any) -> None:
     if network is not None:
         network.close()
         network._net.stop()
+
+
+def open_producer(**options: Any) -> Any:
+    """Make a KafkaProducer. Raises KafkaError or OSError, and leaves no thread behind then, as ``open_client`` does."""
+    network: list[Any] = []
+    make_network = KafkaProducer.DEFAULT_CONFIG["kafka_client"]
+
+    def make_and_remember(**settings: Any) -> Any:
+        network.append(make_network(**settings))
+        return network[0]
+
+    try:
+        return KafkaProducer(**options, kafka_client=make_and_remember)
+    except BaseException:
+        for made in network:
+            made.close()
+            made._net.stop()
+        raise
+
+
+def drop_producer(producer: Any) -> None:
+    """End a producer without waiting: what it has not sent yet fails, what is on its way may still be written.
+
+    Its own ``close`` waits for all of that, and where a broker has gone for good it raises and ends nothing.
+    """
+    threading.Thread(target=_drop, args=[producer], name="kafka producer closing", daemon=True).start()
+
+
+def _drop(producer: Any) -> None:
+    producer._sender.force_close()
+    producer._sender.join(SENDER_SECONDS)
+    producer.close(0)

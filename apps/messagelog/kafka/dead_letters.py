@@ -4,13 +4,13 @@ import threading
 from collections.abc import Mapping
 from typing import Any
 
-from kafka import KafkaConsumer, KafkaProducer, TopicPartition
+from kafka import KafkaConsumer, TopicPartition
 from kafka.admin import OffsetSpec
 from kafka.errors import KafkaError
 
 from apps.messagelog.base import DeadLetter, LogRecord, LogUnavailable
 from apps.messagelog.kafka.admin import Admin
-from apps.messagelog.kafka.clients import open_client
+from apps.messagelog.kafka.clients import drop_producer, open_client, open_producer
 from apps.messagelog.kafka_address import KafkaAddress
 
 TIMEOUT_MS = 5_000
@@ -44,18 +44,21 @@ class DeadLetters:
                     headers=[(name, value.encode(errors="replace")) for name, value in headers.items()],
                 ).get(TIMEOUT_MS / 1000)
             except (KafkaError, OSError) as error:
-                self._producer = None
+                self._let_go()
                 raise LogUnavailable(f"Kafka: {error!r}") from error
 
     def close(self) -> None:
         """Close the producer; the next record makes a new one."""
         with self._lock:
-            if self._producer is not None:
-                self._producer.close(TIMEOUT_MS / 1000)
-            self._producer = None
+            self._let_go()
+
+    def _let_go(self) -> None:
+        producer, self._producer = self._producer, None
+        if producer is not None:
+            drop_producer(producer)
 
     def _make_producer(self) -> Any:
-        return KafkaProducer(
+        return open_producer(
             **self._address.client_options,
             client_id=f"{self._address.prefix}-dead-letters",
             acks="all",

@@ -1,15 +1,13 @@
 """The appender's Kafka client."""
 
-import contextlib
-import threading
 import time
 from collections.abc import Sequence
 from typing import Any
 
-from kafka import KafkaProducer
 from kafka.errors import KafkaError
 
 from apps.messagelog.base import LogUnavailable
+from apps.messagelog.kafka.clients import drop_producer, open_producer
 from apps.messagelog.kafka_address import KafkaAddress
 
 REQUEST_TIMEOUT_MS = 2_000
@@ -21,8 +19,6 @@ METADATA_AGE_MS = 5_000
 BATCH_BYTES = 512 * 1024
 """Of one partition, in one request: a batch of the ingest is never cut, and stays below a broker's 1 MiB."""
 
-CLOSE_SECONDS = 30.0
-
 
 class KafkaBatchProducer:
     """An idempotent producer for one topic, of use until its first failure. It blocks: it wants a thread of its own.
@@ -33,7 +29,7 @@ class KafkaBatchProducer:
     def __init__(self, address: KafkaAddress, topic: str) -> None:
         self._topic = topic
         try:
-            self._client: Any = KafkaProducer(
+            self._client: Any = open_producer(
                 **address.client_options,
                 client_id=f"{address.prefix}-producer",
                 acks="all",
@@ -74,9 +70,5 @@ class KafkaBatchProducer:
             raise LogUnavailable(f"Kafka: {error!r}") from error
 
     def close(self) -> None:
-        """Let go of it without waiting: what it has not sent yet expires while a thread waits for that."""
-        threading.Thread(target=self._close_patiently, name="kafka producer closing", daemon=True).start()
-
-    def _close_patiently(self) -> None:
-        with contextlib.suppress(KafkaError):
-            self._client.close(CLOSE_SECONDS)
+        """Let go of it without waiting; what is on its way may still be written."""
+        drop_producer(self._client)
