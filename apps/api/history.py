@@ -15,7 +15,7 @@ from apps.accounts.selectors import get_settings, get_user, history_erased_until
 from apps.api.answers import ConversationAnswer, MessageAnswer, page_of
 from apps.api.base import ApiView, user_of
 from apps.api.documentation import CURSOR, answers
-from apps.api.pagination import page_response, read_cursor, read_number_cursor
+from apps.api.pagination import page_response, read_cursor, read_key_number, read_number_cursor, to_number
 from apps.delivery.frames import build_incoming
 from apps.messagestore.base import Body
 from apps.messagestore.history import NEWEST, Conversation, Window
@@ -99,10 +99,11 @@ def _read_number(request: Request, name: str, *, default: int, highest: int = NE
     text = request.query_params.get(name, "")
     if not text:
         return default
-    if not (text.isascii() and text.isdecimal() and len(text) <= 18 and 1 <= int(text) <= highest):
+    number = to_number(text)
+    if number is None or not 1 <= number <= highest:
         most = f" to {highest}" if highest < NEWEST else " up"
         raise InvalidInputError({name: [f"Give a whole number from 1{most}."]})
-    return int(text)
+    return number
 
 
 def _conversation_key(row: Conversation) -> str:
@@ -114,6 +115,4 @@ def _read_conversation_cursor(request: Request) -> tuple[int, str]:
     if not key:
         return NEWEST, ""
     at_ms, _, last_id = key.partition(" ")
-    if not (at_ms.isascii() and at_ms.isdecimal() and len(at_ms) <= 18):
-        raise InvalidInputError({"cursor": ["Take a cursor from the page before, or none."]})
-    return int(at_ms), last_id
+    return read_key_number(at_ms), last_id

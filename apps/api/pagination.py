@@ -29,11 +29,20 @@ def read_cursor(request: Request) -> str:
 
 def read_number_cursor(request: Request) -> int:
     """The row number after which to go on, 0 for the beginning. Raises InvalidInputError."""
-    key = read_cursor(request)
-    # Eighteen digits fit a database's integer.
-    if key and not (key.isascii() and key.isdecimal() and len(key) <= 18):
+    return read_key_number(read_cursor(request) or "0")
+
+
+def read_key_number(text: str) -> int:
+    """A number that stands in a cursor's sort key. Raises InvalidInputError."""
+    number = to_number(text)
+    if number is None:
         raise _invalid_cursor()
-    return int(key or 0)
+    return number
+
+
+def to_number(text: str) -> int | None:
+    """The number that a query spells in decimal digits, else None; eighteen digits fit a database's integer."""
+    return int(text) if text.isascii() and text.isdecimal() and len(text) <= 18 else None
 
 
 def page_response(

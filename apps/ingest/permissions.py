@@ -104,10 +104,11 @@ async def _read_cached(user_ids: Sequence[str]) -> dict[str, AccountFacts]:
 
 def find_doubtful(sender_id: str, frame: SendMessage, directory: AccountDirectory) -> list[str]:
     """The accounts to look up in the database before a message is refused on what is remembered of both."""
-    accounts = [user_id for user_id in (sender_id, frame.receiver_id) if user_id is not None]
-    if len(set(accounts)) < 2 or directory.unknown(accounts) or check_may_send(sender_id, frame, directory) is None:
+    receiver_id = frame.receiver_id
+    if receiver_id is None or receiver_id == sender_id or check_may_send(sender_id, frame, directory) is None:
         return []
-    return [user_id for user_id in accounts if not directory.is_confirmed(user_id)]
+    accounts = (sender_id, receiver_id)
+    return [] if directory.unknown(accounts) else [one for one in accounts if not directory.is_confirmed(one)]
 
 
 def check_may_send(sender_id: str, frame: SendMessage, directory: AccountDirectory) -> FrameError | None:

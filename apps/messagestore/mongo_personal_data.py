@@ -19,6 +19,11 @@ class MongoPersonalData:
             rows = collections.messages.find(_of(user_id) | {"_id": {"$gt": after_id}}).sort("_id", 1).limit(limit)
             return [HeldMessage(trace=to_trace(row), body=_body(row)) for row in rows]
 
+    def count_messages(self, user_id: str) -> int:
+        """See PersonalData."""
+        with self._sessions.open() as collections:
+            return collections.messages.count_documents(_of(user_id))
+
     def list_read_pointers(self, user_id: str) -> list[Pointer]:
         """See PersonalData."""
         with self._sessions.open() as collections:

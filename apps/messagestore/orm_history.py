@@ -1,6 +1,5 @@
 """The history side of the ORM adapter."""
 
-from dataclasses import replace
 from typing import Any
 
 from apps.messagestore.base import TRACE_KEPT_MS, Body
@@ -25,15 +24,7 @@ class OrmHistory:
     def list_conversations(self, window: Window, before: tuple[int, str] = (NEWEST, "")) -> list[Conversation]:
         """See MessageHistory."""
         rows = fetch(CONVERSATIONS, _values(window, before_ms=before[0], before_id=before[1]))
-        found = [self._to_conversation(window, *row) for row in rows]
-        return [one for one in found if one is not None]
-
-    def _to_conversation(
-        self, window: Window, conversation_id: str, sequence: int, at_ms: int, unread: int
-    ) -> Conversation | None:
-        """None if its last message went meanwhile."""
-        last = self.list_messages(conversation_id, replace(window, limit=1), below=sequence + 1)
-        return Conversation(last=last[0], at_ms=at_ms, unread=unread) if last else None
+        return [Conversation(last=to_body(row[2:]), at_ms=row[0], unread=row[1]) for row in rows]
 
     def forget(self, window: Window) -> int:
         """See MessageHistory."""

@@ -74,10 +74,10 @@ KEPT_BY = (
     f"SELECT id FROM message WHERE sender_id = %(keeper)s AND {KEPT}"
     f" UNION SELECT id FROM message WHERE receiver_id = %(keeper)s AND {KEPT}"
 )
-CONVERSATIONS = (
-    "SELECT kept.conversation_id, max(kept.sequence), max(kept.timestamp_ms),"
+LATEST = (
+    "SELECT kept.conversation_id AS conversation, max(kept.sequence) AS last_sequence, max(kept.timestamp_ms) AS at_ms,"
     " sum(CASE WHEN kept.receiver_id = %(keeper)s AND kept.sequence > coalesce(read.sequence, 0) THEN 1 ELSE 0 END)"
-    " FROM ("
+    " AS unread FROM ("
     "SELECT conversation_id, sequence, timestamp_ms, receiver_id FROM message"
     f" WHERE sender_id = %(keeper)s AND {IN_HISTORY}"
     " UNION ALL "
@@ -87,5 +87,10 @@ CONVERSATIONS = (
     " GROUP BY kept.conversation_id"
     " HAVING (max(kept.timestamp_ms), kept.conversation_id) < (%(before_ms)s, %(before_id)s)"
     " ORDER BY max(kept.timestamp_ms) DESC, kept.conversation_id DESC LIMIT %(limit)s"
+)
+CONVERSATIONS = (
+    f"SELECT at_ms, unread, {BODY} FROM ({LATEST}) latest"
+    " JOIN message ON conversation_id = latest.conversation AND sequence = latest.last_sequence"
+    f" WHERE {IN_HISTORY} ORDER BY at_ms DESC, conversation_id DESC"
 )
 FORGET = "UPDATE message SET history_for = replace(history_for, %(keeper)s, '') WHERE id = %(id)s"

@@ -1,8 +1,7 @@
 """All that a Message DB holds of one person: to hand it out, and to delete it."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 from apps.messagestore.base import Body, Pointer, Trace
 
@@ -28,6 +27,9 @@ class PersonalData(Protocol):
     def list_messages(self, user_id: str, after_id: str, limit: int) -> list[HeldMessage]:
         """What somebody sent or received, by message id, after one of them."""
 
+    def count_messages(self, user_id: str) -> int:
+        """How many messages somebody sent or received."""
+
     def list_read_pointers(self, user_id: str) -> list[Pointer]:
         """How far somebody has read each conversation."""
 
@@ -35,8 +37,3 @@ class PersonalData(Protocol):
         """Delete rows of messages that somebody sent or received, at most so many, and the read pointers of them and
         about them. May be repeated. Returns the messages deleted.
         """
-
-
-def list_ids(rows: Sequence[Sequence[Any]]) -> list[str]:
-    """The first column, each value once, in order."""
-    return sorted({row[0] for row in rows})

@@ -70,6 +70,11 @@ def _look(name: str, look: Callable[[], list[Finding]]) -> list[Finding]:
     return [Finding(part=name, level="fault", text=text, advice=ADVICE.get(name, "See the line of that server above."))]
 
 
+def _judge(part: str, text: str, *, warn: bool, advice: str) -> Finding:
+    """A measure that is well, or worth a warning with this advice."""
+    return Finding(part=part, level="warning" if warn else "ok", text=text, advice=advice if warn else "")
+
+
 def _look_at_valkeys() -> list[Finding]:
     try:
         check_caches()
@@ -92,16 +97,10 @@ def _look_at_migrations() -> list[Finding]:
 
 def _look_at_log() -> list[Finding]:
     status = get_message_log().status()
-    behind = sum(max(0, one.last - one.committed.get(RELAY_GROUP, 0)) for one in status.partitions)
-    slow = behind > LAG_WORTH_A_WORD
-    found = [
-        Finding(
-            part="log",
-            level="warning" if slow else "ok",
-            text=f"the relays are {behind:,} records behind",
-            advice="`manage.py log_status` says where; more relays share the partitions on Kafka." if slow else "",
-        )
-    ]
+    behind = sum(status.lags(RELAY_GROUP))
+    advice = "`manage.py log_status` says where; more relays share the partitions on Kafka."
+    text = f"the relays are {behind:,} records behind"
+    found = [_judge("log", text, warn=behind > LAG_WORTH_A_WORD, advice=advice)]
     if status.dead_letters:
         advice = "The admin's page of dead letters says why; no content is shown there."
         text = f"{status.dead_letters:,} records could not be processed"
@@ -111,43 +110,26 @@ def _look_at_log() -> list[Finding]:
 
 def _look_at_retention() -> list[Finding]:
     expired = get_message_store().count_expired(int(time.time() * 1000))
-    late = expired > EXPIRED_WORTH_A_WORD
-    return [
-        Finding(
-            part="retention",
-            level="warning" if late else "ok",
-            text=f"{expired:,} messages are past their time and not deleted yet",
-            advice="Is Celery beat running? `manage.py purge_expired` does it now." if late else "",
-        )
-    ]
+    advice = "Is Celery beat running? `manage.py purge_expired` does it now."
+    text = f"{expired:,} messages are past their time and not deleted yet"
+    return [_judge("retention", text, warn=expired > EXPIRED_WORTH_A_WORD, advice=advice)]
 
 
 def _look_at_clocks() -> list[Finding]:
     before = time.time()
     seconds, microseconds = sync_client(settings.REDIS_URL).time()
     ahead = seconds + microseconds / 1e6 - (before + time.time()) / 2
-    apart = abs(ahead) > CLOCK_SKEW_SECONDS
-    return [
-        Finding(
-            part="clocks",
-            level="warning" if apart else "ok",
-            text=f"the cache's clock is {abs(ahead):.1f} s {'ahead of' if ahead > 0 else 'behind'} this machine's",
-            advice="Let NTP set all clocks: timestamps of messages come from the gateways." if apart else "",
-        )
-    ]
+    advice = "Let NTP set all clocks: timestamps of messages come from the gateways."
+    text = f"the cache's clock is {abs(ahead):.1f} s {'ahead of' if ahead > 0 else 'behind'} this machine's"
+    return [_judge("clocks", text, warn=abs(ahead) > CLOCK_SKEW_SECONDS, advice=advice)]
 
 
 def _look_at_disk() -> list[Finding]:
     usage = shutil.disk_usage(settings.CHAT_DATA_DIR)
     scarce = usage.free < max(LEAST_FREE_BYTES, LEAST_FREE_SHARE * usage.total)
-    return [
-        Finding(
-            part="disk",
-            level="warning" if scarce else "ok",
-            text=f"{usage.free / 1e9:.1f} of {usage.total / 1e9:.1f} GB are free under {settings.CHAT_DATA_DIR}",
-            advice="With a full disk nothing gets ✓ any more. Make room, or move CHAT_DATA_DIR." if scarce else "",
-        )
-    ]
+    advice = "With a full disk nothing gets ✓ any more. Make room, or move CHAT_DATA_DIR."
+    text = f"{usage.free / 1e9:.1f} of {usage.total / 1e9:.1f} GB are free under {settings.CHAT_DATA_DIR}"
+    return [_judge("disk", text, warn=scarce, advice=advice)]
 
 
 def _look_at_settings() -> list[Finding]:

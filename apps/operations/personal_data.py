@@ -36,12 +36,13 @@ Progress = Callable[[int], object]
 
 def count_data(user: User) -> dict[str, int]:
     """How much there is of each kind."""
+    held = get_message_store().personal_data
     return {
         "devices": Device.objects.filter(user=user).count(),
         "contacts": Contact.objects.filter(owner=user).count(),
         "blocks": Block.objects.filter(owner=user).count(),
-        "messages": sum(1 for _ in _iterate_messages(user.pk)),
-        "read_pointers": len(get_message_store().personal_data.list_read_pointers(user.pk)),
+        "messages": held.count_messages(user.pk),
+        "read_pointers": len(held.list_read_pointers(user.pk)),
     }
 
 

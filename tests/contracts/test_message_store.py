@@ -554,6 +554,7 @@ def test_all_that_somebody_sent_or_received_can_be_listed_in_pages(store: Messag
     first = store.personal_data.list_messages(A, "", 2)
     rest = store.personal_data.list_messages(A, first[-1].trace.standing.message_id, 10)
     assert [one.trace.standing.sequence for one in (*first, *rest)] == [1, 2, 3, 5]
+    assert (store.personal_data.count_messages(A), store.personal_data.count_messages("usr-dddddddddddd")) == (4, 0)
     assert [one.body.content if one.body else None for one in (*first, *rest)] == ["hello", "hello", "hello", None]
 
 

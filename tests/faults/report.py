@@ -6,10 +6,9 @@ from dataclasses import asdict, dataclass
 
 import orjson
 
-from tests.faults.checker import Finding, Report
+from tests.faults.checker import Finding, Report, describe_findings
 from tests.faults.lateness import FaultLateness, Lateness
 
-EXAMPLES_SHOWN = 5
 # The kinds of findings that the first line names even when there are none, and what it calls them.
 NAMED = {
     "lost": "lost",
@@ -87,7 +86,7 @@ class Outcome:
         parts += [f"{kind}: {text}" for kind, text in sorted(self.says.items())]
         if self.not_struck:
             parts.append(f"not struck in this time: {', '.join(self.not_struck)}")
-        return "\n".join([*parts, "", *_describe_findings(self.findings), self.verdict()])
+        return "\n".join([*parts, "", *describe_findings(self.findings), self.verdict()])
 
     def json(self) -> bytes:
         """The whole outcome as JSON, every finding included."""
@@ -132,15 +131,3 @@ def format_faults(faults: Sequence[FaultLateness]) -> str:
 
 def _list_counts(counts: Mapping[str, int]) -> str:
     return ", ".join(f"{value:,} {name}" for name, value in counts.items())
-
-
-def _describe_findings(findings: Sequence[Finding]) -> list[str]:
-    """Each kind with its first examples; the JSON has all."""
-    by_kind: dict[str, list[str]] = {}
-    for finding in findings:
-        by_kind.setdefault(finding.kind, []).append(finding.detail)
-    lines: list[str] = []
-    for kind, details in by_kind.items():
-        lines.append(f"{kind}: {len(details)}")
-        lines += [f"  {detail}" for detail in details[:EXAMPLES_SHOWN]]
-    return lines

@@ -1,9 +1,11 @@
 """Reputation: who has written like a spammer may write less for a while, and is told by `rate_limited`, as always."""
 
+from collections.abc import Sequence
 from datetime import timedelta
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import QuerySet
 from django.dispatch import Signal
 from django.utils import timezone
 
@@ -38,15 +40,19 @@ def lower_reputation(user_id: str, *, points: float, reason: str) -> bool:
 @transaction.atomic
 def restore_reputation(user_id: str) -> None:
     """Give a user the usual limit back, whatever was found. Nothing happens to one who is not limited."""
-    if Reputation.objects.filter(user_id=user_id, limited_until__isnull=False).update(
-        limited_until=None, messages_per_minute=None
-    ):
-        announce_facts([user_id])
+    _lift_limits([user_id], Reputation.objects.filter(user_id=user_id, limited_until__isnull=False))
 
 
+@transaction.atomic
 def lift_expired_limits() -> int:
-    """Give the usual limit back to those whose time is over. Returns how many."""
-    over = list(Reputation.objects.filter(limited_until__lte=timezone.now()).values_list("user_id", flat=True)[:1_000])
-    for user_id in over:
-        restore_reputation(user_id)
-    return len(over)
+    """Give the usual limit back to those whose time is over, 1,000 at most. Returns how many."""
+    expired = Reputation.objects.filter(limited_until__lte=timezone.now())
+    user_ids = list(expired.values_list("user_id", flat=True)[:1_000])
+    return _lift_limits(user_ids, expired.filter(user_id__in=user_ids))
+
+
+def _lift_limits(user_ids: Sequence[str], limited: QuerySet[Reputation]) -> int:
+    lifted = limited.update(limited_until=None, messages_per_minute=None)
+    if lifted:
+        announce_facts(user_ids)
+    return lifted

@@ -58,7 +58,7 @@ export class Chat {
     this.#company = new Company({
       state,
       send: (frame) => this.#socket.send(frame),
-      isVisible: () => environment.isVisible() && !state.interruption,
+      isVisible: () => this.#isVisible(),
     });
     this.#intake = new FrameIntake({
       process: (frames) => this.#takeFrames(frames),
@@ -84,8 +84,7 @@ export class Chat {
   /** Close the connection; what is stored stays. */
   stop() {
     this.#socket.stop();
-    this.#outbox.close();
-    this.#company.lose();
+    this.#fallSilent();
   }
 
   async openChat(peerId) {
@@ -157,12 +156,16 @@ export class Chat {
   async markRead() {
     const peerId = this.state.openPeerId;
     if (!peerId || !this.state.conversation(peerId)?.unread) return;
-    if (!this.#environment.isVisible() || this.state.interruption) return;
+    if (!this.#isVisible()) return;
     await this.#notebook.change(async (ledger) => {
       const last = await ledger.findLastIncoming(peerId);
       if (last) await ledger.putConversation(readUpTo(await ledger.getConversation(peerId), last));
     });
     this.#reports.report(this.state.conversation(peerId));
+  }
+
+  #isVisible() {
+    return this.#environment.isVisible() && !this.state.interruption;
   }
 
   /** The page came to the front, or went to the back. */
@@ -224,11 +227,15 @@ export class Chat {
     this.#company.restart();
     this.#people.retryFailed();
     this.#takeHistory();
-    this.#people.fetchUnknown(this.state.conversations.map(({ peer_id }) => peer_id));
+    this.#fetchPeople();
   }
 
   async #takeHistory() {
     await this.#history.begin();
+    this.#fetchPeople();
+  }
+
+  #fetchPeople() {
     this.#people.fetchUnknown(this.state.conversations.map(({ peer_id }) => peer_id));
   }
 
@@ -245,14 +252,17 @@ export class Chat {
   }
 
   #handleDown() {
-    this.#outbox.close();
-    this.#company.lose();
+    this.#fallSilent();
     this.#showConnection();
   }
 
-  #handleEnd(code) {
+  #fallSilent() {
     this.#outbox.close();
     this.#company.lose();
+  }
+
+  #handleEnd(code) {
+    this.#fallSilent();
     this.state.set({ connection: CONNECTION.OFFLINE });
     if (code === CLOSE.NOT_AUTHENTICATED) this.#environment.goToLogin();
     else this.state.set({ interruption: code === CLOSE.REPLACED ? "replaced" : "ended" });
@@ -270,7 +280,7 @@ export class Chat {
     for (const frame of buildConfirmations(todo.confirm, Date.now())) this.#socket.send(frame);
     for (const clientId of todo.settled) this.#outbox.settle(clientId);
     for (const { client_id, retry_after_ms } of todo.postponed) this.#outbox.postpone(client_id, retry_after_ms);
-    this.#people.fetchUnknown(this.state.conversations.map(({ peer_id }) => peer_id));
+    this.#fetchPeople();
     await this.markRead();
   }
 

@@ -1,7 +1,7 @@
 """The verdict on a run: findings with their stories, for people and as JSON."""
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import orjson
@@ -38,12 +38,7 @@ class Report:
     def text(self) -> str:
         """The report for people: the counts, then each kind of finding with its first examples."""
         lines = [self.verdict(), ", ".join(f"{value:,} {name}" for name, value in self.counts.items())]
-        by_kind: dict[str, list[str]] = defaultdict(list)
-        for finding in self.findings:
-            by_kind[finding.kind].append(finding.detail)
-        for kind, details in by_kind.items():
-            lines.append(f"{kind}: {len(details)}")
-            lines += [f"  {detail}" for detail in details[:EXAMPLES_SHOWN]]
+        lines += describe_findings(self.findings)
         lines.append("every promise held" if self.is_clean else f"BROKEN: {len(self.findings)} findings")
         return "\n".join(lines)
 
@@ -57,3 +52,15 @@ class Report:
             },
             option=orjson.OPT_INDENT_2,
         )
+
+
+def describe_findings(findings: Iterable[Finding]) -> list[str]:
+    """A line for each kind of finding, and its first examples below; the JSON has all."""
+    by_kind: dict[str, list[str]] = defaultdict(list)
+    for finding in findings:
+        by_kind[finding.kind].append(finding.detail)
+    lines: list[str] = []
+    for kind, details in by_kind.items():
+        lines.append(f"{kind}: {len(details)}")
+        lines += [f"  {detail}" for detail in details[:EXAMPLES_SHOWN]]
+    return lines

@@ -1,10 +1,13 @@
 """What a fault is, and how one is made to strike."""
 
+import asyncio
+import contextlib
 import math
 import random
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
@@ -81,3 +84,16 @@ class StrikeableSite(Generic[SiteT]):
         """End whatever may still be broken: lines open, disks free, clocks right. Repeats do nothing."""
         for heal in self.healers:
             heal()
+
+
+@contextlib.asynccontextmanager
+async def open_in_thread(
+    running: AbstractContextManager[StrikeableSite[SiteT]],
+) -> AsyncIterator[StrikeableSite[SiteT]]:
+    """Start a site without blocking the event loop; it is healed before it ends."""
+    with contextlib.ExitStack() as stack:
+        site = await asyncio.to_thread(lambda: stack.enter_context(running))
+        try:
+            yield site
+        finally:
+            await asyncio.to_thread(site.heal)

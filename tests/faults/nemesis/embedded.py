@@ -1,9 +1,9 @@
 """The embedded profile, ready to be broken."""
 
-import asyncio
 import contextlib
 import tempfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
+from contextlib import AbstractAsyncContextManager
 from functools import partial
 from pathlib import Path
 
@@ -12,7 +12,7 @@ import redis
 from tests.client.line import Line, LineThread
 from tests.client.processes import Role
 from tests.client.server import Server, running_server
-from tests.faults.nemesis.base import LONG, Fault, Lengths, StrikeableSite
+from tests.faults.nemesis.base import LONG, Fault, Lengths, StrikeableSite, open_in_thread
 from tests.faults.nemesis.clocks import StepClock
 from tests.faults.nemesis.disks import FillDisk
 from tests.faults.nemesis.files import EmptyCache, FlushCache, LosePower, TearFile
@@ -31,18 +31,14 @@ LINES = {
 """Who is reached over a line that can be broken, by whom."""
 
 
-@contextlib.asynccontextmanager
-async def embedded_site(lengths: Lengths = LONG, **variables: str | int) -> AsyncIterator[StrikeableSite[Server]]:
+def embedded_site(
+    lengths: Lengths = LONG, **variables: str | int
+) -> AbstractAsyncContextManager[StrikeableSite[Server]]:
     """Start `manage.py up` with two gateways; faults that hold for a time hold as long as `lengths` says.
 
     Raises ShimMissing where there is no C compiler.
     """
-    with contextlib.ExitStack() as stack:
-        site = await asyncio.to_thread(lambda: stack.enter_context(_running(lengths, variables)))
-        try:
-            yield site
-        finally:
-            await asyncio.to_thread(site.heal)
+    return open_in_thread(_running(lengths, variables))
 
 
 @contextlib.contextmanager

@@ -1,12 +1,12 @@
 """The production profile, ready to be broken."""
 
-import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 
 from tests.client.line import Line, LineThread
-from tests.faults.nemesis.base import LONG, Fault, Lengths, StrikeableSite
+from tests.faults.nemesis.base import LONG, Fault, Lengths, StrikeableSite, open_in_thread
 from tests.faults.nemesis.clocks import StepClock
 from tests.faults.nemesis.disks import FillDisk
 from tests.faults.nemesis.files import EmptyCache, FlushCache, LosePower, TearFile
@@ -55,20 +55,14 @@ class Lines:
         return found
 
 
-@contextlib.asynccontextmanager
-async def production_site(
+def production_site(
     lengths: Lengths = LONG, **variables: str | int
-) -> AsyncIterator[StrikeableSite[ProductionSite]]:
+) -> AbstractAsyncContextManager[StrikeableSite[ProductionSite]]:
     """Start the rehearsal; faults that hold for a time hold as long as `lengths` says.
 
     Raises ShimMissing where there is no C compiler.
     """
-    with contextlib.ExitStack() as stack:
-        site = await asyncio.to_thread(lambda: stack.enter_context(_running(lengths, variables)))
-        try:
-            yield site
-        finally:
-            await asyncio.to_thread(site.heal)
+    return open_in_thread(_running(lengths, variables))
 
 
 @contextlib.contextmanager

@@ -1,7 +1,5 @@
 """``manage.py relay``: the log's reader."""
 
-import signal
-from types import FrameType
 from typing import Any
 
 from django.conf import settings
@@ -17,6 +15,7 @@ from apps.observability.exposition import serve_metrics
 from apps.observability.process import name_process
 from apps.operations.caches import UnsuitableCache, check_caches
 from apps.operations.collector import calm_collector
+from apps.operations.termination import stop_on_signals
 from apps.relay.delivery_lane import DeliveryLane
 from apps.relay.pipeline import RelayPipeline
 from apps.relay.runner import RelayRunner, new_reader_id
@@ -50,11 +49,6 @@ class Command(BaseCommand):
             reader_id=reader_id,
             set_up_log=set_up_log,
         )
-
-        def stop(signum: int, frame: FrameType | None) -> None:
-            runner.stop()
-
-        signal.signal(signal.SIGTERM, stop)
-        signal.signal(signal.SIGINT, stop)
+        stop_on_signals(runner.stop)
         calm_collector()
         runner.run()

@@ -1,7 +1,5 @@
 """``manage.py spam``: the log's reader that looks for spammers."""
 
-import signal
-from types import FrameType
 from typing import Any
 
 from django.core.management.base import BaseCommand
@@ -9,6 +7,7 @@ from django.core.management.base import BaseCommand
 from apps.messagelog.log import get_message_log
 from apps.observability.process import name_process
 from apps.operations.collector import calm_collector
+from apps.operations.termination import stop_on_signals
 from apps.relay.runner import new_reader_id
 from apps.spam.runner import SpamScorer
 
@@ -25,11 +24,6 @@ class Command(BaseCommand):
         reader_id = new_reader_id()
         name_process(reader_id)
         scorer = SpamScorer(get_message_log(), reader_id)
-
-        def stop(signum: int, frame: FrameType | None) -> None:
-            scorer.stop()
-
-        signal.signal(signal.SIGTERM, stop)
-        signal.signal(signal.SIGINT, stop)
+        stop_on_signals(scorer.stop)
         calm_collector()
         scorer.run()
