@@ -6,16 +6,19 @@ from pathlib import Path
 import orjson
 
 from tests.client.history import History
+from tests.faults.checker import Block
 
 
-def write_histories(path: Path, histories: Sequence[History]) -> None:
-    """Write JSON lines, one for each device, without the frames: what was sent and shown says it all.
+def write_histories(path: Path, histories: Sequence[History], blocks: Sequence[Block] = ()) -> None:
+    """Write JSON lines, one for each device and block, without the frames: what was sent and shown says it all.
 
     Times are seconds of the run's `time.monotonic()`; null where something was so before the run, or never came.
     """
     with path.open("wb") as file:
         for history in histories:
             file.write(orjson.dumps(_to_row(history), default=sorted, option=orjson.OPT_APPEND_NEWLINE))
+        for block in blocks:
+            file.write(orjson.dumps(block, option=orjson.OPT_APPEND_NEWLINE))
 
 
 def _to_row(history: History) -> dict[str, object]:
@@ -29,4 +32,5 @@ def _to_row(history: History) -> dict[str, object]:
         "delivered_ids": history.delivered_ids,
         "errors": history.errors,
         "closes": history.closes,
+        "conflicting_repeats": history.conflicting_repeats,
     }

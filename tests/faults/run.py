@@ -124,7 +124,7 @@ def judge(
     options: Options, events: Events, site: Site | None, state: Mapping[str, Any], folder: Path, seconds: float
 ) -> Outcome:
     """Write down what happened and what the site still holds (`state`, empty where nobody may look), and judge it."""
-    write_histories(folder / "histories.jsonl", events.histories)
+    write_histories(folder / "histories.jsonl", events.histories, events.blocks)
     (folder / "end_state.json").write_bytes(orjson.dumps(state))
     report = check(events.histories, blocks=events.blocks, end_state=state)
     return Outcome(

@@ -22,9 +22,11 @@ class Events:
                 self.sent[message.content] = (history, message)
                 if message.message_id is not None:
                     self.by_id[message.message_id] = (history, message)
-        self.withdrawn = {
-            error["message_id"] for history in histories for error in history.errors if "message_id" in error
-        }
+        self.late_codes: dict[tuple[str, str], set[str]] = defaultdict(set)  # by sender and id that stands
+        for history in histories:
+            for error in history.errors:
+                if "message_id" in error:
+                    self.late_codes[history.user_id, error["message_id"]].add(error["code"])
         self.shown: dict[History, dict[str, list[ShownMessage]]] = {}  # by content
         for history in histories:
             by_content: dict[str, list[ShownMessage]] = defaultdict(list)
@@ -47,7 +49,13 @@ class Events:
         """Whether an error ended it: the late ones come to all of the sender's devices, and the sending one may have
         logged out by then.
         """
-        return message.is_refused or message.message_id in self.withdrawn
+        return message.is_refused or bool(self.list_late_codes(message))
+
+    def list_late_codes(self, message: SentMessage) -> set[str]:
+        """The codes by which a message was withdrawn after its ✓, as any device of its sender heard."""
+        sender, _ = self.sent[message.content]
+        own = {error["code"] for error in message.errors if "message_id" in error}
+        return own | self.late_codes.get((sender.user_id, message.message_id or ""), set())
 
     def may_hold_outdated_id(self, sender: History, message: SentMessage) -> bool:
         """Whether the sending device logged out before it could learn of another id: nobody else knows its one."""
@@ -73,4 +81,6 @@ class Events:
                     (shown.at, f"at {device.device_id}" + (f", {shown.repeats} more times" * bool(shown.repeats)))
                 )
         told = "; ".join(f"{at - message.submitted_at:.1f} s {what}" for at, what in sorted(story))
-        return f"{message.content!r} ({message.message_id}): {told}"
+        codes = sorted({error["code"] for error in message.errors} | self.list_late_codes(message))
+        heard = f"; errors: {', '.join(codes)}" if codes else ""
+        return f"{message.content!r} ({message.message_id}): {told}{heard}"

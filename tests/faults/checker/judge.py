@@ -8,7 +8,7 @@ from tests.faults.checker.events import Events
 from tests.faults.checker.promises import PROMISES
 from tests.faults.checker.remains import find_in_remains
 from tests.faults.checker.report import Finding, Report
-from tests.faults.checker.rights import Block, find_refused, find_without_right
+from tests.faults.checker.rights import Block, find_refused, find_withdrawn, find_without_right
 
 
 def check(
@@ -27,6 +27,7 @@ def check(
     findings = [finding for find in PROMISES for finding in find(run)]
     findings += find_without_right(run, blocks)
     findings += find_refused(run, blocks)
+    findings += find_withdrawn(run)
     findings += [Finding(kind="left in an inbox", detail=f"{key}: {n}") for key, n in (waiting or {}).items() if n]
     findings += find_in_remains(run, end_state or {})
     return Report(counts=count_events(run), findings=tuple(findings))

@@ -75,6 +75,9 @@ def _find_pending(run: Events, rows: Mapping[str, Mapping[str, Any]]) -> Iterato
             if device.device_id in waited_for and run.shown[device][message.content]:
                 detail = f"{run.describe(message)}; {device.device_id} is still waited for"
                 yield Finding(kind="pending for ever", detail=detail)
+        if row["undelivered"] and message.delivered_at is not None:
+            detail = f"{run.describe(message)}; the Message DB calls it undelivered"
+            yield Finding(kind="pending for ever", detail=detail)
 
 
 def _find_missing(run: Events, rows: Mapping[str, Mapping[str, Any]]) -> Iterator[Finding]:

@@ -190,7 +190,9 @@ def test_a_message_may_be_withdrawn_when_its_device_has_logged_out() -> None:
     run.ann.logged_out_at = 30.0
     assert not check(run.histories).is_clean
     run.ann_phone.record(error, at=40.0, connection=1)
-    assert check(run.histories).is_clean, check(run.histories).text()
+    block = Block(owner_id="usr-bob", person_id="usr-ann", asked_at=0.0, since=8.0).ends(8.5, 9.5)
+    assert check(run.histories, blocks=[block]).is_clean, check(run.histories, blocks=[block]).text()
+    assert {finding.kind for finding in check(run.histories).findings} == {"refused"}, "there was no block"
 
 
 def test_a_device_that_logged_out_may_hold_an_outdated_sequence() -> None:
@@ -210,6 +212,34 @@ def test_a_device_that_logged_out_may_hold_an_outdated_id() -> None:
     run.ann.logged_out_at = 30.0
     rows = [row(number) for number in range(1, 21)]
     assert check(run.histories, end_state={"now_ms": 1, "rows": rows}).is_clean
+
+
+def test_what_can_be_tried_again_withdraws_nothing() -> None:
+    run = Conversation()
+    lose_a_message(run)
+    drop_the_receipt(run)
+    error = {"action": "error", "code": "unavailable", "message": "", "message_id": "msg-7"}
+    run.ann.record(error, at=9.0, connection=1)
+    (finding,) = check(run.histories).findings
+    assert (finding.kind, "unavailable" in finding.detail) == ("withdrawn", True)
+
+
+def test_what_others_hear_withdraws_nothing() -> None:
+    run = Conversation()
+    lose_a_message(run)
+    error = {"action": "error", "code": "forbidden", "message": "", "message_id": "msg-7"}
+    run.bob.record(error, at=9.0, connection=1)
+    assert {finding.kind for finding in check(run.histories).findings} == {"lost", "false ✓✓", "withdrawn"}
+
+
+def test_a_finding_tells_the_story_of_its_message_in_the_order_of_time() -> None:
+    run = Conversation()
+    lose_the_sender_s_own_copy(run)
+    (finding,) = (one for one in check(run.histories).findings if one.kind == "lost")
+    steps = ["'word 7' (msg-7)", "0.0 s written on dev-ann", "0.1 s ✓ as msg-7, 7", "0.2 s at dev-bob", "0.3 s ✓✓"]
+    places = [finding.detail.index(step) for step in steps]
+    assert places == sorted(places)
+    assert "never came to dev-phone" in finding.detail
 
 
 def test_a_block_that_was_over_long_before_explains_nothing() -> None:
@@ -283,6 +313,7 @@ def remains(*changed: dict[str, object], **changes: object) -> dict[str, object]
         (remains(row(7, has_content=True, history_for=["usr-ann"]), keeping_nothing=["usr-ann"]), "kept"),
         (remains(row(7, pending_devices=["dev-bob"])), "pending for ever"),
         (remains(row(8, pending_devices=["dev-ann"])), "pending for ever"),
+        (remains(row(7, undelivered=True)), "pending for ever"),
         (remains(inboxes={"inbox:{usr-bob}:dev-bob": 1}), "left in an inbox"),
         (remains(dead_letters=2), "dead letter"),
         (remains() | {"rows": []}, "no row"),
@@ -300,7 +331,7 @@ def test_what_is_wrong_in_the_end_state_is_found(document: dict[str, object], ki
         remains(row(7, has_content=True, history_for=["usr-ann"])),
         remains(row(7, has_content=True, history_for=["usr-ann"]), keeping_nothing=["usr-bob"]),
         remains(row(7, has_content=True, pending_devices=["dev-elsewhere"])),
-        remains(row(7, has_content=True, undelivered=True)),
+        remains(row(99, has_content=True, undelivered=True)),
         remains(inboxes={"inbox:{usr-else}:dev-else": 1, "inbox:{usr-bob}:dev-bob": 0}),
     ],
 )
