@@ -23,7 +23,7 @@ EPILOG = """\
 examples:
   python -m tests.simulation --seeds 1-1000
   python -m tests.simulation --seed 17 --trace all
-  python -m tests.simulation --plan tests/simulation/regressions/NAME.json
+  python -m tests.simulation --plan var/simulation/17.json
 """
 PLANS = Path("var/simulation")
 PROGRESS_PARTS = 20
