@@ -1,4 +1,6 @@
-"""The slow sweep: puts back whatever the Message DB holds as pending and no inbox has. It walks on a page at a time."""
+"""The slow sweep: puts back whatever the Message DB holds as pending and no inbox has, and deletes inboxes that nobody
+has any more. It walks on a page at a time.
+"""
 
 import random
 import time
@@ -12,7 +14,7 @@ from apps.connections.bus import BusSender
 from apps.delivery.deliver import deliver_changes
 from apps.delivery.frames import build_incoming
 from apps.delivery.rebuild import order_for_inbox
-from apps.inbox.inbox import Change, count_waiting, delete_inbox, list_missing
+from apps.inbox.inbox import Change, count_waiting, delete_inbox, list_devices_page, list_missing
 from apps.messagestore.base import Standing
 from apps.messagestore.store import get_message_store
 from apps.observability.metrics import INBOX_SIZE, SWEEP_PUT_BACK
@@ -21,7 +23,13 @@ from apps.valkey.pools import sync_client
 CURSOR_KEY = "sweep:cursor"
 """STRING "receiver message_id" up to which the running round has come; 1 h."""
 
+INBOX_CURSOR_KEY = "sweep:inboxes"
+"""STRING, up to where the walk over all inboxes has come; 1 h."""
+
 PAGE = 1_000
+KEYS = 2_000
+"""Keys of the cache that are looked at in one run."""
+
 SAMPLE = 20
 """Inboxes of a page whose size is measured."""
 
@@ -48,6 +56,25 @@ def sweep_page(bus: BusSender) -> int:
     else:
         client.set(CURSOR_KEY, f"{page[-1].receiver_id} {page[-1].message_id}", ex=3_600)
     return count
+
+
+def sweep_inboxes() -> int:
+    """Look at the next page of inboxes and delete those of devices that are no more. Returns how many.
+
+    A device's inbox goes with the device; but a cache that comes back from a crash may bring old ones with it, and no
+    row of the Message DB names them. Raises ValkeyError.
+    """
+    client = sync_client(settings.REDIS_URL)
+    # First the inboxes, then the devices: whatever has an inbox had a device before.
+    cursor, devices = list_devices_page(client.get(INBOX_CURSOR_KEY) or "", KEYS)
+    facts = list_delivery_facts(sorted({user_id for user_id, _ in devices}))
+    gone = [
+        (user, device) for user, device in sorted(devices) if user not in facts or device not in facts[user].devices
+    ]
+    for user_id, device_id in gone:
+        delete_inbox(user_id, device_id)
+    client.set(INBOX_CURSOR_KEY, cursor, ex=3_600)
+    return len(gone)
 
 
 def _adopt_orphans(page: Sequence[Standing], facts: Mapping[str, DeliveryFacts], now_ms: int) -> None:

@@ -12,7 +12,7 @@ from django.conf import settings
 from apps.connections.bus import BusSender
 from apps.delivery.drain import drain, to_request
 from apps.delivery.retention import carry_out_erasures, purge_expired
-from apps.delivery.sweep import release_device, sweep_page
+from apps.delivery.sweep import release_device, sweep_inboxes, sweep_page
 from apps.messagestore.base import StoreUnavailable
 from apps.valkey.pools import ValkeyError, sync_client
 
@@ -45,11 +45,12 @@ def _drain(requests: Sequence[Sequence[Any]]) -> None:
 
 @shared_task(name="delivery.sweep")
 def sweep() -> None:
-    """The next page of the slow sweep."""
+    """The next pages of the slow sweep."""
     lock = sync_client(settings.REDIS_URL).set(SWEEP_LOCK_KEY, "1", nx=True, ex=50)
     if lock:
         try:
             sweep_page(bus_sender())
+            sweep_inboxes()
         finally:
             sync_client(settings.REDIS_URL).delete(SWEEP_LOCK_KEY)
 

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from django.conf import settings
 
-from apps.inbox.keys import LOCK_SECONDS, device_keys, lock_key
+from apps.inbox.keys import LOCK_SECONDS, PATTERN, device_keys, find_device, lock_key
 from apps.valkey.scripts import Script
 from apps.valkey.sync_keyspace import SyncKeyspace, sync_keyspace
 
@@ -198,6 +198,14 @@ def count_waiting(user_id: str, device_id: str) -> tuple[int, int]:
     inbox, _, receipts, _ = device_keys(user_id, device_id)
     messages, waiting_receipts = _keyspace().execute_all([("ZCARD", inbox), ("ZCARD", receipts)])
     return messages, waiting_receipts
+
+
+def list_devices_page(cursor: str, count: int) -> tuple[str, set[tuple[str, str]]]:
+    """The next page of a walk over all inboxes, which begins and ends with the cursor "": the cursor of the page after
+    it, and (user, device) of each inbox among about ``count`` keys.
+    """
+    following, keys = _keyspace().scan_page(PATTERN, cursor, count)
+    return following, {device for key in keys if (device := find_device(key))}
 
 
 def delete_inbox(user_id: str, device_id: str) -> None:

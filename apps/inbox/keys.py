@@ -10,7 +10,14 @@ inboxlock:{user}             STRING token, 10 s: one rebuild of a user's inboxes
 A message's body is never here: drains read it from the Message DB.
 """
 
+import re
+
 LOCK_SECONDS = 10
+
+PATTERN = "*:{usr-*}:dev-*"
+"""All keys that belong to a device."""
+
+_DEVICE_KEY = re.compile(r"(?:inbox|inboxmeta|receipts|receiptframes|inboxlate):\{(usr-\w+)\}:(dev-\w+)")
 
 
 def device_keys(user_id: str, device_id: str) -> tuple[str, str, str, str]:
@@ -22,3 +29,9 @@ def device_keys(user_id: str, device_id: str) -> tuple[str, str, str, str]:
 def lock_key(user_id: str) -> str:
     """The lock under which a user's inboxes are rebuilt."""
     return f"inboxlock:{{{user_id}}}"
+
+
+def find_device(key: str) -> tuple[str, str] | None:
+    """The user and the device that a key of this package belongs to; None for any other key."""
+    match = _DEVICE_KEY.fullmatch(key)
+    return (match[1], match[2]) if match else None

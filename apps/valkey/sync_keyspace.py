@@ -69,6 +69,19 @@ class SyncKeyspace:
         for url in self.node_urls():
             yield from sync_client(url).scan_iter(match=pattern, count=1000)
 
+    def scan_page(self, pattern: str, cursor: str, count: int) -> tuple[str, list[str]]:
+        """One step of a walk over all keys: looks at about ``count`` of a node's keys, gives the next step's cursor and
+        what is of the pattern. The cursor "" begins a walk, and is given where it ends.
+        """
+        urls = self.node_urls()
+        index, position = (int(part) for part in (cursor or "0 0").split(" "))
+        if index >= len(urls):
+            return "", []
+        position, keys = sync_client(urls[index]).scan(position, match=pattern, count=count)
+        if position == 0:
+            index += 1
+        return (f"{index} {position}" if index < len(urls) else ""), keys
+
     def check(self) -> None:
         """Ask every node whether it answers."""
         self._topology.forget()

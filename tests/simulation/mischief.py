@@ -13,13 +13,16 @@ class Reuses:
     that is of the first words.
 
     ✓ for other words is wrong, unless a late `conflict` takes it back. Where the cache has lost the dedup of retries
-    (`may_forget`) that one may get lost as well: it stands in no row of the Message DB.
+    (`may_forget`) that one may get lost as well: it stands in no row of the Message DB. After the `conflict`, ✓ with
+    the id of the first words is theirs: it may come again at any time.
     """
 
     def __init__(self, client: SimClient, may_forget: Callable[[], bool]) -> None:
         self._client = client
         self._may_forget = may_forget
         self._unsettled: dict[ClientId, bool] = {}  # whether ✓ has come
+        self._first: dict[ClientId, str] = {}  # the message ids of the first words
+        self._told: set[ClientId] = set()  # there has been a conflict
         client.diverts = self._take
 
     def reuse(self) -> bool:
@@ -30,6 +33,7 @@ class Reuses:
         if message is None or self._may_forget():
             return False
         self._unsettled[message.client_id] = False
+        self._first[message.client_id] = str(message.message_id)
         frame = {
             "action": "send_message",
             "receiver_id": message.receiver_id,
@@ -54,11 +58,13 @@ class Reuses:
         if client_id not in self._unsettled:
             return False
         if frame["action"] == "message_received":
-            self._unsettled[client_id] = True
+            if client_id not in self._told or frame["message_id"] != self._first[client_id]:
+                self._unsettled[client_id] = True
             return True
         if frame["action"] == "error":
             if frame["code"] == "conflict":
                 self._unsettled[client_id] = False
+                self._told.add(client_id)
             return True
         return False
 

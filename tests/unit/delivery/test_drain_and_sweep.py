@@ -1,9 +1,11 @@
 """Drains, rebuilds and the sweep on a real store and cache."""
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 import pytest
+import redis
 
 from apps.delivery.drain import PAGE_BYTES, DrainRequest, drain
 from apps.delivery.rebuild import order_for_inbox
@@ -276,6 +278,66 @@ def list_keys_of(device_id: str) -> list[str]:
     from apps.valkey.pools import sync_client
 
     return sorted(sync_client(settings.INBOX_REDIS_URL).keys(f"*:{device_id}"))
+
+
+def test_the_sweep_deletes_inboxes_that_came_back_after_their_device(
+    world: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from apps.accounts.services import revoke_device
+    from apps.delivery import sweep
+    from apps.delivery.tasks import forget_device
+
+    world.relay(world.message(1))
+    before = dump_keys_of(world.bob1)
+    revoke_device(world.bob, world.bob1, "logged_out")
+    forget_device(world.bob, world.bob1)
+    restore_keys(before)  # as a cache does that a crash throws back
+    assert world.waiting(world.bob, world.bob1) == (1, 0)
+    monkeypatch.setattr(sweep, "KEYS", 2)  # the walk takes many steps
+    walk(sweep.sweep_inboxes)
+    assert list_keys_of(world.bob1) == []
+    assert world.waiting(world.bob, world.bob2) == (1, 0), "a living device keeps its own"
+    assert walk(sweep.sweep_inboxes) == 0
+
+
+def test_the_sweep_deletes_the_inboxes_of_a_deleted_user(world: Any) -> None:
+    from apps.accounts.models import User
+    from apps.delivery.sweep import sweep_inboxes
+
+    world.relay(world.message(1))
+    User.objects.get(pk=world.bob).delete()
+    assert walk(sweep_inboxes) == 2
+    assert list_keys_of(world.bob1) == list_keys_of(world.bob2) == []
+
+
+def dump_keys_of(device_id: str) -> dict[str, bytes]:
+    """What a device's keys hold, as DUMP gives it."""
+    from django.conf import settings
+
+    with redis.Redis.from_url(settings.INBOX_REDIS_URL) as client:
+        return {key: client.dump(key) for key in list_keys_of(device_id)}
+
+
+def restore_keys(dumps: dict[str, bytes]) -> None:
+    """Put them back."""
+    from django.conf import settings
+
+    with redis.Redis.from_url(settings.INBOX_REDIS_URL) as client:
+        for key, value in dumps.items():
+            client.restore(key, 0, value)
+
+
+def walk(step: Callable[[], int]) -> int:
+    """Let the walk over all inboxes come round once. Returns how many were deleted."""
+    from django.conf import settings
+
+    from apps.delivery.sweep import INBOX_CURSOR_KEY
+    from apps.valkey.pools import sync_client
+
+    count = step()
+    while sync_client(settings.REDIS_URL).get(INBOX_CURSOR_KEY):
+        count += step()
+    return count
 
 
 def test_a_late_drain_gives_a_removed_device_no_inbox(world: Any) -> None:

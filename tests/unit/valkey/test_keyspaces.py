@@ -102,6 +102,17 @@ def test_a_scan_finds_everything_once(inbox_valkey: SyncKeyspace) -> None:
     inbox_valkey.check()
 
 
+def test_a_walk_finds_everything_step_by_step(inbox_valkey: SyncKeyspace) -> None:
+    inbox_valkey.execute_all([("SET", f"s:{{{user}}}", "1") for user in USERS])
+    cursor, found = inbox_valkey.scan_page("s:*", "", 2)
+    assert cursor, "one step does not see all"
+    while cursor:
+        cursor, keys = inbox_valkey.scan_page("s:*", cursor, 2)
+        found += keys
+    assert sorted(set(found)) == [f"s:{{{user}}}" for user in USERS]
+    assert inbox_valkey.scan_page("s:*", "1000 0", 2) == ("", []), "the cursor of a cluster that has shrunk"
+
+
 def test_a_server_that_is_down_at_first_is_asked_again(valkey_servers: dict[str, Path], tmp_path: Path) -> None:
     link = tmp_path / "valkey.sock"
     keyspace = sync_keyspace(f"unix://{link}")
