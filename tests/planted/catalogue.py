@@ -99,4 +99,7 @@ CATALOGUE: tuple[PlantedBug, ...] = (
     _bug("45-release-takes-last-copy", "lost", scenario="only-device-replaced"),
     _bug("46-sweep-forgets-senders", "pending for ever", scenario="removed-unannounced"),
     _bug("47-sweep-never-begins-again", "pending for ever", scenario="removed-unannounced"),
+    _bug("48-release-keeps-content", "kept"),
+    _bug("49-release-keeps-inbox", "left in an inbox"),
+    _bug("50-devices-remembered", "lost"),
 )
