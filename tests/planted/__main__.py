@@ -11,7 +11,7 @@ from tests.planted.catalogue import CATALOGUE, PlantedBug
 from tests.planted.tree import DoesNotApply
 from tests.planted.verdicts import NoVerdict, Verdict, judge
 
-HEADER = "| bug | breaks | found as | seed | seconds |\n|---|---|---|---|---|"
+HEADER = "| bug | breaks | found as | in | seconds |\n|---|---|---|---|---|"
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -47,8 +47,7 @@ def _judge_each(bugs: Iterable[PlantedBug]) -> Iterable[bool]:
 
 def _row(name: str, promise: str, verdict: Verdict) -> str:
     kinds = ", ".join(sorted(verdict.kinds)) or "nothing"
-    seed = "" if verdict.seed is None else str(verdict.seed)
-    return f"| {name} | {promise} | {kinds} | {seed} | {verdict.seconds:.0f} |"
+    return f"| {name} | {promise} | {kinds} | {verdict.place} | {verdict.seconds:.0f} |"
 
 
 if __name__ == "__main__":

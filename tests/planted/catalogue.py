@@ -4,18 +4,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 PATCHES = Path(__file__).parent / "patches"
-MISSED = Path(__file__).parent / "missed"
-"""Patches that the simulation does not find yet: see README.md."""
-
 LABELS = ("Breaks", "Bug", "Like")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlantedBug:
-    """One patch, which the simulation finds with at least one finding of the kinds ``found_as``."""
+    """One patch, which the simulation finds with at least one finding of the kinds ``found_as``: in some seed, or in
+    the ``scenario`` of that name where the bug takes more than seeds draw.
+    """
 
     name: str
     found_as: frozenset[str]
+    scenario: str = ""
 
     @property
     def patch(self) -> Path:
@@ -47,8 +47,8 @@ def read_heading(patch: Path) -> dict[str, str]:
     return heading
 
 
-def _bug(name: str, *found_as: str) -> PlantedBug:
-    return PlantedBug(name=name, found_as=frozenset(found_as))
+def _bug(name: str, *found_as: str, scenario: str = "") -> PlantedBug:
+    return PlantedBug(name=name, found_as=frozenset(found_as), scenario=scenario)
 
 
 CATALOGUE: tuple[PlantedBug, ...] = (
@@ -95,4 +95,11 @@ CATALOGUE: tuple[PlantedBug, ...] = (
     _bug("41-trimmed-by-length", "lost"),
     _bug("42-log-not-on-disk", "lost", "disordered", "shared sequence"),
     _bug("43-new-device-starts-empty", "disordered", "lost"),
+    _bug("44-positions-kept-after-error", "lost", scenario="log-lost-with-a-batch-in-hand"),
+    _bug("45-release-takes-last-copy", "lost", scenario="only-device-replaced"),
+    _bug("46-sweep-forgets-senders", "pending for ever", scenario="removed-unannounced"),
+    _bug("47-sweep-never-begins-again", "pending for ever", scenario="removed-unannounced"),
+    _bug("48-release-keeps-content", "kept"),
+    _bug("49-release-keeps-inbox", "left in an inbox"),
+    _bug("50-devices-remembered", "lost"),
 )

@@ -24,6 +24,7 @@ PATIENCE_SECONDS = 800
 """How long it may take on a machine that is busy; beyond it hangs."""
 
 HELD, BROKEN = 0, 1
+OUTPUT_SHOWN = 4_000
 
 
 class NoVerdict(Exception):
@@ -32,33 +33,38 @@ class NoVerdict(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """What a run said: ``kinds`` of the findings of ``seed``, the first that broke a promise; empty and None where all
-    held. ``seconds`` are those on the wall.
+    """What a run said: the ``kinds`` of findings, and ``place``, the scenario or the first seed that broke a promise;
+    both empty where all held. ``seconds`` are those on the wall.
     """
 
     kinds: frozenset[str]
-    seed: int | None
+    place: str
     seconds: float
 
 
 def judge(bug: PlantedBug | None, *, seeds: str = SEEDS, budget_seconds: int = BUDGET_SECONDS) -> Verdict:
-    """Simulate a tree that has the bug, or the tree as it is, until a promise breaks.
+    """Simulate a tree that has the bug, or the tree as it is, until a promise breaks: in the bug's scenario, or else
+    in seeds.
 
     Raises DoesNotApply, NoVerdict.
     """
+    scenario = bug.scenario if bug else ""
+    what = ["--scenario", scenario] if scenario else ["--seeds", seeds, "--budget", str(budget_seconds)]
     with copied_tree(bug.patch if bug else None) as tree, tempfile.TemporaryDirectory(prefix="chatsite-") as data:
         path = Path(data) / "report.json"
-        options = ("--seeds", seeds, "--budget", str(budget_seconds), "--no-shrink", "--json", str(path))
-        seconds = _simulate(tree, data, options)
+        output, seconds = _simulate(tree, data, [*what, "--no-shrink", "--json", str(path)])
+        if not path.exists():
+            raise NoVerdict(f"the simulation broke off:\n{output}")
         report = orjson.loads(path.read_bytes())
     broken = next((seed for seed in report["seeds"] if seed["findings"]), None)
     if broken is None:
-        return Verdict(kinds=frozenset(), seed=None, seconds=seconds)
-    return Verdict(kinds=frozenset(kind for kind, _ in broken["findings"]), seed=broken["seed"], seconds=seconds)
+        return Verdict(kinds=frozenset(), place="", seconds=seconds)
+    kinds = frozenset(kind for kind, _ in broken["findings"])
+    return Verdict(kinds=kinds, place=scenario or f"seed {broken['seed']}", seconds=seconds)
 
 
-def _simulate(tree: Path, data: str, options: Sequence[str]) -> float:
-    """Let the simulation come to its verdict. Returns the seconds that it took."""
+def _simulate(tree: Path, data: str, options: Sequence[str]) -> tuple[str, float]:
+    """Let the simulation come to its verdict. Returns the end of its output, and the seconds that it took."""
     began_at = time.monotonic()
     done = subprocess.run(
         [sys.executable, "-m", "tests.simulation", *options],
@@ -70,6 +76,7 @@ def _simulate(tree: Path, data: str, options: Sequence[str]) -> float:
         timeout=PATIENCE_SECONDS,
         check=False,
     )
+    output = done.stdout[-OUTPUT_SHOWN:]
     if done.returncode not in (HELD, BROKEN):
-        raise NoVerdict(f"the simulation ended with {done.returncode}:\n{done.stdout[-4_000:]}")
-    return time.monotonic() - began_at
+        raise NoVerdict(f"the simulation ended with {done.returncode}:\n{output}")
+    return output, time.monotonic() - began_at

@@ -6,10 +6,11 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from tests.simulation.campaign import Campaign, SeedResult, run_seeds
+from tests.simulation.campaign import Campaign, SeedResult, run_seeds, summarize
 from tests.simulation.outcome import Outcome, attempt, run_plan
 from tests.simulation.plan import Plan
 from tests.simulation.planning import make_plan
+from tests.simulation.scenarios import SCENARIOS
 from tests.simulation.shrink import BUDGET_SECONDS, Shrinker
 
 DESCRIPTION = """\
@@ -24,6 +25,7 @@ examples:
   python -m tests.simulation --seeds 1-1000
   python -m tests.simulation --seed 17 --trace all
   python -m tests.simulation --plan var/simulation/17.json
+  python -m tests.simulation --scenario only-device-replaced
 """
 PLANS = Path("var/simulation")
 PROGRESS_PARTS = 20
@@ -37,17 +39,28 @@ def main(arguments: list[str]) -> int:
     if options.seeds is not None:
         return run_campaign(options)
     try:
-        plan = make_plan(options.seed) if options.plan is None else Plan.from_json(options.plan.read_bytes())
+        plan = find_plan(options)
     except (OSError, ValueError, KeyError, TypeError) as error:
         print(f"{options.plan} is no plan: {error!r}", file=sys.stderr)
         return UNUSABLE
     outcome = run_plan(plan, keeps_trace=True)
+    if options.json is not None:
+        options.json.write_bytes(Campaign(results=[summarize(outcome)], seconds=outcome.seconds).json())
     print_outcome(outcome, whole=options.trace == "all")
     if outcome.is_clean:
         return 0
-    if options.shrink and options.plan is None:
+    if options.shrink and options.seed is not None:
         shrink(plan, outcome.kinds, options.shrink_seconds)
     return 1
+
+
+def find_plan(options: argparse.Namespace) -> Plan:
+    """The one plan to run. Raises OSError, ValueError, KeyError or TypeError where its file holds none."""
+    if options.scenario is not None:
+        return SCENARIOS[options.scenario].plan
+    if options.plan is not None:
+        return Plan.from_json(options.plan.read_bytes())
+    return make_plan(options.seed)
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -62,6 +75,12 @@ def build_parser() -> argparse.ArgumentParser:
     what.add_argument("--seeds", type=read_seeds, metavar="1-1000", help="run these seeds: 17, 1-1000 or 3,7,20-30")
     what.add_argument("--seed", type=int, help="run one seed and tell its story")
     what.add_argument("--plan", type=Path, metavar="FILE", help="run a plan that was kept")
+    what.add_argument(
+        "--scenario",
+        choices=sorted(SCENARIOS),
+        metavar="NAME",
+        help=f"run a plan with a purpose: {', '.join(SCENARIOS)}",
+    )
     parser.add_argument(
         "--jobs", type=read_count, default=os.cpu_count() or 1, help="processes side by side (all cores)"
     )

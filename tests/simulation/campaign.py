@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, field
 
 import orjson
 
-from tests.simulation.outcome import run_plan
+from tests.simulation.outcome import Outcome, run_plan
 from tests.simulation.planning import make_plan
 
 
@@ -93,13 +93,18 @@ def run_seed(seed: int) -> SeedResult:
             faults=len(plan.faults),
             seconds=round(time.perf_counter() - began_at, 3),
         )
+    return summarize(outcome)
+
+
+def summarize(outcome: Outcome) -> SeedResult:
+    """What of a run is kept."""
     return SeedResult(
-        seed=seed,
+        seed=outcome.plan.seed,
         findings=tuple((finding.kind, finding.detail) for finding in outcome.findings),
         counts=dict(outcome.counts),
         digest=outcome.digest,
-        operations=len(plan.operations),
-        faults=len(plan.faults),
+        operations=len(outcome.plan.operations),
+        faults=len(outcome.plan.faults),
         seconds=round(outcome.seconds, 3),
     )
 
