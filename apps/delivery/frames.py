@@ -33,7 +33,7 @@ def build_outcome(standing: Standing, device_id: str) -> list[Waiting]:
     not.
     """
     own = device_id == standing.sender_device
-    client_id = ids.client_id_from_key(standing.client_id) if own else None
+    client_id = standing.message_id_by_client if own else None
     receipts: list[Waiting] = []
     if standing.repeated and own:
         receipts.append(build_standing_receipt(standing))
@@ -51,7 +51,7 @@ def build_standing_receipt(standing: Standing) -> Waiting:
     """``message_received`` with the id and sequence that stand, for the sending device."""
     frame = server_frames.message_received(
         message_id=standing.message_id,
-        client_id=ids.client_id_from_key(standing.client_id),
+        client_id=standing.message_id_by_client,
         timestamp_ms=standing.timestamp_ms,
         sequence=standing.sequence,
     )

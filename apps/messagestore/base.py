@@ -5,6 +5,9 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
+from apps.protocol import ids
+from apps.protocol.errors import ErrorCode
+
 if TYPE_CHECKING:
     from apps.messagestore.history import MessageHistory
     from apps.messagestore.personal_data import PersonalData
@@ -68,6 +71,12 @@ class Standing:
     repeated: bool
     settled_at_ms: int | None
     refusal: str
+
+    @property
+    def message_id_by_client(self) -> ids.ClientMessageId:
+        """The client's own id of it."""
+        is_conflict = self.refusal == ErrorCode.CONFLICT
+        return ids.client_id_from_key(ids.used_key(self.client_id, self.message_id) if is_conflict else self.client_id)
 
     @property
     def delivered(self) -> bool:

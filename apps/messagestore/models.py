@@ -16,7 +16,8 @@ class Message(models.Model):
     id = models.CharField(primary_key=True, max_length=20)
     sender_id = models.CharField(max_length=16)
     sender_device = models.CharField(max_length=16)
-    client_id = models.CharField(max_length=65)
+    # 65 characters; of a message whose client id had been used before, followed by its own id.
+    client_id = models.CharField(max_length=85)
     digest = models.CharField(max_length=32)
     receiver_id = models.CharField(max_length=16, blank=True, default="")
     group_id = models.CharField(max_length=16, blank=True, default="")

@@ -66,7 +66,7 @@ def count_unrelayed() -> int | None:
 def _parties(standing: Standing) -> dict[str, Any]:
     return {
         "message_id": standing.message_id,
-        "message_id_by_client": ids.client_id_from_key(standing.client_id),
+        "message_id_by_client": standing.message_id_by_client,
         "sender_id": standing.sender_id,
         "sender_device": standing.sender_device,
         "receiver_id": standing.receiver_id,

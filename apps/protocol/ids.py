@@ -79,3 +79,13 @@ def client_id_key(client_id: ClientMessageId) -> str:
 def client_id_from_key(key: str) -> ClientMessageId:
     """The client's id that ``client_id_key`` wrote."""
     return int(key[1:]) if key[0] == "i" else key[1:]
+
+
+def conflicting_key(key: str, message_id: str) -> str:
+    """The key under which a message is kept whose client id had been used before for other words."""
+    return f"{key}{message_id}"
+
+
+def used_key(key: str, message_id: str) -> str:
+    """The key that ``conflicting_key`` was made of."""
+    return key.removesuffix(message_id)

@@ -1,12 +1,14 @@
 """New messages: insert if absent, then an entry for each device that must confirm."""
 
 from collections.abc import Container, Sequence
+from dataclasses import replace
 
-from apps.delivery.frames import build_incoming, build_late_error, build_outcome, build_standing_receipt, to_change
+from apps.delivery.frames import build_incoming, build_outcome, build_standing_receipt, to_change
 from apps.inbox.inbox import Change
 from apps.messagestore.base import MessageStore, NewMessage, Standing
 from apps.observability.stages import note_stage
 from apps.protocol import ids
+from apps.protocol.errors import ErrorCode
 from apps.protocol.records import MessageSubmitted
 from apps.relay.people import People
 
@@ -31,6 +33,7 @@ def settle_messages(
     _note_new(messages, standings)
     changes: list[Change] = []
     repeated: list[str] = []
+    conflicting: list[NewMessage] = []
     for (sequence, record), message in zip(records, messages, strict=True):
         standing = standings.get(message.message_id)
         if standing is None or (standing.message_id, standing.sequence) == (message.message_id, message.sequence):
@@ -42,9 +45,13 @@ def settle_messages(
             repeated.append(standing.message_id)
             changes += _tell_standing(message, standing)
         else:
-            changes += _tell_conflict(message)
+            conflicting.append(_withdraw_conflicting(message))
     if repeated:
         store.mark_repeated(repeated)
+    if conflicting:
+        kept = store.insert_absent(conflicting, now_ms)
+        for message in conflicting:
+            changes += _announce(message, kept.get(message.message_id), people, now_ms)
     return changes
 
 
@@ -138,7 +145,19 @@ def _tell_standing(message: NewMessage, standing: Standing) -> list[Change]:
     return [to_change(message.sender_id, message.sender_device, receipt) for receipt in receipts]
 
 
-def _tell_conflict(message: NewMessage) -> list[Change]:
-    client_id = ids.client_id_from_key(message.client_id)
-    receipt = build_late_error(message.message_id, "conflict", client_id)
-    return [to_change(message.sender_id, message.sender_device, receipt)]
+def _withdraw_conflicting(message: NewMessage) -> NewMessage:
+    """A message whose client id stands for other words, as it is kept: its sender has ✓ for it, so the error that takes
+    it back must outlive the cache.
+    """
+    return replace(
+        message,
+        client_id=ids.conflicting_key(message.client_id, message.message_id),
+        content=None,
+        envelope=None,
+        media=None,
+        reply_to=None,
+        pending_devices=(),
+        own_devices=(),
+        history_for=(),
+        refusal=ErrorCode.CONFLICT.value,
+    )

@@ -1,7 +1,7 @@
 """What people's devices do that they should not: use a client id again for other words, confirm what is not theirs."""
 
 import asyncio
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 
 from tests.client.history import ClientId, Frame, SentMessage
 from tests.client.outgoing import epoch_ms
@@ -12,14 +12,12 @@ class Reuses:
     """The client ids that one device used again, and what it was told. The answers are not its history's business:
     that is of the first words.
 
-    ✓ for other words is wrong, unless a late `conflict` takes it back. Where the cache has lost the dedup of retries
-    (`may_forget`) that one may get lost as well: it stands in no row of the Message DB. After the `conflict`, ✓ with
-    the id of the first words is theirs: it may come again at any time.
+    ✓ for other words is wrong, unless a late `conflict` takes it back. After the `conflict`, ✓ with the id of the first
+    words is theirs: it may come again at any time.
     """
 
-    def __init__(self, client: SimClient, may_forget: Callable[[], bool]) -> None:
+    def __init__(self, client: SimClient) -> None:
         self._client = client
-        self._may_forget = may_forget
         self._unsettled: dict[ClientId, bool] = {}  # whether ✓ has come
         self._first: dict[ClientId, str] = {}  # the message ids of the first words
         self._told: set[ClientId] = set()  # there has been a conflict
@@ -30,7 +28,7 @@ class Reuses:
         history = self._client.history
         done = (m for m in history.sent.values() if is_settled(m) and m.client_id not in self._unsettled)
         message = next(done, None)
-        if message is None or self._may_forget():
+        if message is None:
             return False
         self._unsettled[message.client_id] = False
         self._first[message.client_id] = str(message.message_id)

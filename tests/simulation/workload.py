@@ -13,7 +13,7 @@ from tests.client.outgoing import epoch_ms
 from tests.faults.checker import Block
 from tests.simulation.client import Connector, SimClient
 from tests.simulation.mischief import Reuses, confirm_as_stranger
-from tests.simulation.plan import CACHE, Act, Device, FaultKind, Operation, Plan
+from tests.simulation.plan import Act, Device, Operation, Plan
 from tests.simulation.trace import Trace
 
 DAYS_OF_HISTORY = 90
@@ -23,8 +23,6 @@ SEND_PATIENCE = 60.0
 REPLACED = 4409
 BLOCK_LAG_SECONDS = 10.0
 """For so long a gateway may refuse by what the database said before the block was lifted."""
-
-ANSWER_SECONDS = 120.0
 
 
 class Site(Connector, Protocol):
@@ -63,7 +61,6 @@ class Workload:
         self._blocks: dict[tuple[str, str], int] = {}
         self._numbers: Counter[str] = Counter()
         self._reuses: dict[SimClient, Reuses] = {}
-        self._began_at = 0.0
         self._seen: set[str] = set()  # devices that have begun to log in
         for person in plan.people:
             for device in person.devices:
@@ -82,7 +79,7 @@ class Workload:
     async def live(self) -> None:
         """Everybody goes online, then the operations happen; returns when the last has ended."""
         loop = asyncio.get_running_loop()
-        began_at = self._began_at = loop.time()
+        began_at = loop.time()
         for client in self._present.values():
             client.go_online()
         watching = asyncio.create_task(self._watch())
@@ -260,14 +257,8 @@ class Workload:
 
     def _make_client(self, device: Device) -> SimClient:
         client = SimClient(self._site, device, self._trace)
-        self._reuses[client] = Reuses(client, self._has_lost_cache)
+        self._reuses[client] = Reuses(client)
         return client
-
-    def _has_lost_cache(self) -> bool:
-        """Whether the cache forgot something by now, or will before what is written now is surely answered."""
-        soon_ms = (asyncio.get_running_loop().time() - self._began_at + ANSWER_SECONDS) * 1000
-        forgetting = (FaultKind.FLUSH, FaultKind.POWER_LOSS)
-        return any(f.target == CACHE and f.kind in forgetting and f.at_ms <= soon_ms for f in self._plan.faults)
 
     def _begin(self, doing: Coroutine[None, None, None]) -> None:
         job = asyncio.create_task(doing)

@@ -78,6 +78,16 @@ def test_a_late_error_and_a_corrected_id_come_back_from_the_store_too(world: Any
     assert sorted(frame["action"] for frame in frames) == ["error", "message_delivered", "message_received"]
 
 
+def test_a_late_conflict_comes_back_from_the_store(world: Any) -> None:
+    world.relay(world.message(1))
+    world.relay(world.message(1, message_id=f"msg-{2:016x}", digest="other", content="x"), first_position=2)
+    flush(world)
+    errors = [frame for frame in drain_all(world, world.ada, world.ada1) if frame["action"] == "error"]
+    assert [(error["code"], error["message_id"], error["message_id_by_client"]) for error in errors] == [
+        ("conflict", f"msg-{2:016x}", 1)
+    ]
+
+
 def test_receipts_that_were_acknowledged_long_ago_are_not_repeated_by_a_rebuild(world: Any) -> None:
     from django.conf import settings
 

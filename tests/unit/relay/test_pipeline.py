@@ -86,6 +86,22 @@ def test_other_content_under_the_same_client_id_is_a_late_conflict(world: Any) -
     world.relay(world.message(message_id=f"msg-{99:016x}", digest="other", content="x"), first_position=9)
     (frame,) = world.bus.frames(world.ada1)
     assert (frame["code"], frame["message_id"], frame["message_id_by_client"]) == ("conflict", f"msg-{99:016x}", 1)
+    assert len(world.bus.frames(world.bob1)) == 1
+
+
+def test_a_late_conflict_is_told_again_by_a_replay_and_nothing_else_comes_of_it(world: Any) -> None:
+    other = world.message(message_id=f"msg-{99:016x}", digest="other", content="x")
+    world.relay(world.message())
+    world.relay(other, first_position=9)
+    told = world.bus.frames(world.ada1)
+    world.bus.pushes.clear()
+    world.relay(world.message(), other)
+    world.relay(other, first_position=9)
+    assert [frame for frame in world.bus.frames(world.ada1) if frame["action"] == "error"] == told * 2
+    assert {frame["message_id"] for frame in world.bus.frames(world.bob1)} <= {MESSAGE}
+    standing = world.store.list_standings([f"msg-{99:016x}"])[f"msg-{99:016x}"]
+    assert (standing.refusal, standing.message_id_by_client, standing.pending_devices) == ("conflict", 1, ())
+    assert world.store.list_bodies([f"msg-{99:016x}"]) == {}
 
 
 @pytest.mark.parametrize("blocker", ["ada", "bob"])
