@@ -100,6 +100,7 @@ CATALOGUE: tuple[PlantedBug, ...] = (
     _bug("46-sweep-forgets-senders", "pending for ever", scenario="removed-unannounced"),
     _bug("47-sweep-never-begins-again", "pending for ever", scenario="removed-unannounced"),
     _bug("48-release-keeps-content", "kept"),
-    _bug("49-release-keeps-inbox", "left in an inbox"),
+    _bug("49-sweep-keeps-inboxes", "left in an inbox"),
     _bug("50-devices-remembered", "lost"),
+    _bug("51-conflict-in-the-cache-only", "failure"),
 )
