@@ -1,0 +1,255 @@
+"""Users: find, look, suspend, end their sessions. Only superusers change fields; moderators decide."""
+
+from typing import TYPE_CHECKING, Any
+
+from django.contrib import admin
+from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
+from django.contrib.auth.forms import BaseUserCreationForm
+from django.db import transaction
+from django.http import HttpRequest, HttpResponse
+from django.utils.text import get_text_list
+from unfold.admin import ModelAdmin, TabularInline
+from unfold.decorators import action, display
+from unfold.enums import ActionVariant
+from unfold.forms import AdminPasswordChangeForm, UserChangeForm
+from unfold.forms import UserCreationForm as UnfoldUserCreationForm
+
+from apps.accounts.announcements import announce_facts
+from apps.accounts.models import Device, User
+from apps.connections.registry import list_connections
+from apps.ingest.message_rates import count_recent_messages
+from apps.moderation.admin.decisions import Decision, decide, moderator_of
+from apps.moderation.audit import record
+from apps.moderation.models import UserStanding, WarningNote
+from apps.moderation.services import end_sessions, lift_suspension, suspend
+from apps.valkey.pools import ValkeyError
+
+if TYPE_CHECKING:
+    from django.contrib.admin import TabularInline as DjangoTabularInline
+
+    _UserAdmin = DjangoUserAdmin[User]
+    _CreationForm = BaseUserCreationForm[User]
+    _TabularInline = DjangoTabularInline[Any, User]
+else:
+
+    class _UserAdmin(DjangoUserAdmin, ModelAdmin):
+        """Django's, dressed by unfold."""
+
+    _CreationForm, _TabularInline = UnfoldUserCreationForm, TabularInline
+
+UNKNOWN = "not known: the cache does not answer"
+
+SUSPEND = Decision(
+    title="Suspend this user",
+    explanation="All windows and apps of the user close within seconds, and no login works until it is lifted. "
+    "Nothing is deleted.",
+    reason_label="Reason, which the user reads at the next login",
+    button="Suspend",
+    done="The user is suspended.",
+    apply=suspend,
+    dangerous=True,
+)
+LIFT = Decision(
+    title="Let this user in again",
+    explanation="The devices that were logged in before work again at once.",
+    reason_label="Why it is lifted",
+    button="Lift the suspension",
+    done="The suspension is lifted.",
+    apply=lift_suspension,
+)
+END_SESSIONS = Decision(
+    title="End all sessions of this user",
+    explanation="Every device is logged out and every socket closed, on every server, within seconds. "
+    "The user may log in again with the password.",
+    reason_label="Why",
+    button="End all sessions",
+    done="All sessions are ended.",
+    apply=end_sessions,
+    dangerous=True,
+)
+
+
+class UserCreationForm(_CreationForm):
+    """A new user by name and password."""
+
+    class Meta:
+        model = User
+        fields = ("username", "display_name")
+
+
+class ShownInline(_TabularInline):
+    """Rows that belong to the user: to look at."""
+
+    extra = 0
+    can_delete = False
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Never."""
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Never."""
+        return False
+
+
+class DeviceInline(ShownInline):
+    """Where the user is logged in: to look at."""
+
+    model = Device
+    fields = readonly_fields = ("id", "name", "kind", "created_at", "last_seen_at")
+    ordering = ("-last_seen_at",)
+
+
+class WarningInline(ShownInline):
+    """What moderators have told the user."""
+
+    model = WarningNote
+    fields = readonly_fields = ("note", "created_at", "report")
+    ordering = ("-created_at",)
+
+
+@admin.register(User)
+class UserAdmin(_UserAdmin):
+    """Search and list of users. Deleting a user is not a row's affair and is not offered here."""
+
+    form = UserChangeForm
+    add_form = UserCreationForm
+    change_password_form = AdminPasswordChangeForm
+    list_display = ("username", "display_name", "shown_state", "is_staff", "date_joined", "id")
+    list_filter = ("is_active", "is_staff", "groups")
+    search_fields = ("=id", "username", "display_name")
+    search_help_text = "Username, display name, or the whole usr- id"
+    ordering = ("-date_joined",)
+    readonly_fields = (
+        "id",
+        "is_active",
+        "suspension_reason",
+        "date_joined",
+        "last_login",
+        "reputation",
+        "recent_messages",
+        "connected_to",
+    )
+    filter_horizontal = ()  # two lists beside each other are wider than a phone
+    fieldsets = (
+        (None, {"fields": ("id", "username", "display_name", "is_active", "suspension_reason")}),
+        ("Conduct", {"fields": ("reputation", "recent_messages", "connected_to", "date_joined", "last_login")}),
+        ("Access", {"fields": ("password", "is_staff", "is_superuser", "groups", "user_permissions")}),
+    )
+    add_fieldsets = ((None, {"fields": ("username", "display_name", "password1", "password2")}),)
+    inlines = (DeviceInline, WarningInline)
+    actions = None
+    actions_detail = ("suspend_account", "lift", "end_all_sessions")
+
+    def has_suspend_permission(self, request: HttpRequest, object_id: str | None = None) -> bool:
+        """Who may suspend and lift."""
+        return request.user.has_perm("moderation.suspend_user")
+
+    def has_end_sessions_permission(self, request: HttpRequest, object_id: str | None = None) -> bool:
+        """Who may log others out."""
+        return request.user.has_perm("moderation.end_sessions")
+
+    @display(description="State", ordering="is_active", label={"Active": "success", "Suspended": "danger"})
+    def shown_state(self, user: User) -> str:
+        """The state as a coloured label."""
+        return "Active" if user.is_active else "Suspended"
+
+    @display(description="Reputation")
+    def reputation(self, user: User) -> str:
+        """0 to 100, as the abuse scorer left it."""
+        standing = UserStanding.objects.filter(pk=user.pk).first() or UserStanding()
+        return f"{standing.reputation} of 100"
+
+    @display(description="Messages in the last minute")
+    def recent_messages(self, user: User) -> str:
+        """How many were accepted."""
+        try:
+            return str(count_recent_messages(user.pk))
+        except ValkeyError:
+            return UNKNOWN
+
+    @display(description="Connected")
+    def connected_to(self, user: User) -> str:
+        """Devices that have a connection now."""
+        try:
+            connections = list_connections([user.pk])
+        except ValkeyError:
+            return UNKNOWN
+        return get_text_list([f"{one.device_id} at {one.server_id}" for one in connections], "and") or "no device"
+
+    def get_fieldsets(self, request: HttpRequest, obj: User | None = None) -> Any:
+        """Passwords and rights are shown to those who may change them only."""
+        fieldsets = super().get_fieldsets(request, obj)
+        if obj is None or self.has_change_permission(request, obj):
+            return fieldsets
+        return [(name, options) for name, options in fieldsets if name != "Access"]
+
+    def get_inlines(self, request: HttpRequest, obj: User | None = None) -> Any:
+        """A user who is only being made has no devices."""
+        return self.inlines if obj is not None else ()
+
+    def get_actions_detail(self, request: HttpRequest, object_id: str) -> list[Any]:
+        """Suspend those who are not, lift for those who are."""
+        suspended = User.objects.filter(pk=object_id, is_active=False).exists()
+        hidden = "suspend_account" if suspended else "lift"
+        actions = super().get_actions_detail(request, object_id)  # type: ignore[misc]  # unfold's, which has no types
+        return [one for one in actions if not one.action_name.endswith(f"_{hidden}")]
+
+    @action(
+        description="Suspend",
+        permissions=["suspend"],
+        url_path="suspend",
+        icon="block",
+        variant=ActionVariant.DANGER,
+    )
+    def suspend_account(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Ask why, then suspend."""
+        return decide(self, request, object_id, SUSPEND)
+
+    @action(
+        description="Lift suspension",
+        permissions=["suspend"],
+        url_path="lift",
+        icon="lock_open",
+        variant=ActionVariant.SUCCESS,
+    )
+    def lift(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Ask why, then let in again."""
+        return decide(self, request, object_id, LIFT)
+
+    @action(description="End all sessions", permissions=["end_sessions"], url_path="end-sessions", icon="logout")
+    def end_all_sessions(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Ask why, then log out everywhere."""
+        return decide(self, request, object_id, END_SESSIONS)
+
+    def has_delete_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
+        """Never: messages, devices and caches of a user have to go with the row."""
+        return False
+
+    def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
+        """Save, and tell the chat servers about a new user."""
+        super().save_model(request, obj, form, change)
+        announce_facts([obj.pk])
+
+    @transaction.atomic
+    def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> HttpResponse:  # noqa: A002
+        """Set it together with its audit entry."""
+        return super().user_change_password(request, id, form_url)
+
+    def log_addition(self, request: HttpRequest, obj: User, message: Any) -> Any:
+        """Note it in the audit log too."""
+        record(moderator_of(request), "add user", obj.pk)
+        return super().log_addition(request, obj, message)
+
+    def log_change(self, request: HttpRequest, obj: User, message: Any) -> Any:
+        """Note it in the audit log too, with the fields that were changed."""
+        record(moderator_of(request), "change user", obj.pk, _describe_change(message))
+        return super().log_change(request, obj, message)
+
+
+def _describe_change(message: Any) -> str:
+    """What Django says of a change, in words: the names of fields, never values."""
+    if isinstance(message, str):
+        return message[:500]
+    fields = [name for part in message for name in part.get("changed", {}).get("fields", ())]
+    return ", ".join(fields)[:500]
