@@ -12,7 +12,7 @@ class Migration(migrations.Migration):
     initial = True
 
     dependencies = [
-        ('accounts', '0004_user_suspension_reason'),
+        ('accounts', '0005_user_suspension_reason'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
