@@ -9,7 +9,7 @@ from apps.connections.bus import BusSender
 from apps.delivery.deliver import deliver_changes
 from apps.inbox.inbox import drop_epoch
 from apps.messagelog.generation import set_up_log
-from apps.messagelog.log import get_message_log
+from apps.messagelog.log import get_message_log, new_reader_id
 from apps.messagestore.store import get_message_store
 from apps.observability.exposition import serve_metrics
 from apps.observability.process import name_process
@@ -18,7 +18,7 @@ from apps.operations.collector import calm_collector
 from apps.operations.termination import stop_on_signals
 from apps.relay.delivery_lane import DeliveryLane
 from apps.relay.pipeline import RelayPipeline
-from apps.relay.runner import RelayRunner, new_reader_id
+from apps.relay.runner import RelayRunner
 
 
 class Command(BaseCommand):

@@ -4,11 +4,10 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from apps.messagelog.log import get_message_log
+from apps.messagelog.log import get_message_log, new_reader_id
 from apps.observability.process import name_process
 from apps.operations.collector import calm_collector
 from apps.operations.termination import stop_on_signals
-from apps.relay.runner import new_reader_id
 from apps.spam.runner import SpamScorer
 
 
