@@ -85,6 +85,7 @@ class Reputation(models.Model):
     reason = models.CharField(max_length=200, blank=True, default="")
     messages_per_minute = models.PositiveIntegerField(null=True, help_text="While limited.")
     limited_until = models.DateTimeField(null=True)
+    spared_until = models.DateTimeField(null=True, help_text="A moderator lifted the limit: none is made before.")
     times_limited = models.PositiveIntegerField(default=0)
     updated_at = models.DateTimeField(auto_now=True)
 

@@ -14,7 +14,8 @@ CONTENT_MAX_LENGTH = 1_000
 
 
 class Report(models.Model):
-    """A user reports a user, or a message by its id. ``content`` is what the reporter handed in, true or not.
+    """A user reports a user, or a message by its id. ``content`` is what the reporter handed in, true or not. Without a
+    reporter it is the site's own: the spam scorer has limited somebody.
 
     ``repeats`` counts how often the same was reported again while it was open.
     """
@@ -34,7 +35,7 @@ class Report(models.Model):
         SUSPENDED = "suspended", "Suspended"
 
     id = models.CharField(primary_key=True, max_length=16, default=new_report_id, editable=False)
-    reporter = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="reports_made")
+    reporter = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, null=True, related_name="reports_made")
     reported_user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="reports_about")
     message_id = models.CharField(max_length=20, blank=True, default="")
     reason = models.CharField(max_length=REASON_MAX_LENGTH)
@@ -54,6 +55,11 @@ class Report(models.Model):
                 fields=["reporter", "reported_user", "message_id"],
                 condition=~Q(state="closed"),
                 name="moderation_report_once_while_open",
+            ),
+            models.UniqueConstraint(  # to a database no NULL is like another
+                fields=["reported_user"],
+                condition=Q(reporter=None) & ~Q(state="closed"),
+                name="moderation_own_report_once_while_open",
             ),
             models.CheckConstraint(
                 condition=Q(state="closed", closed_at__isnull=False) & ~Q(outcome="")
@@ -83,27 +89,6 @@ class WarningNote(models.Model):
 
     def __str__(self) -> str:
         return f"warning {self.pk} to {self.user_id}"
-
-
-class UserStanding(models.Model):
-    """What is known of a user's conduct. ``reputation`` goes from 0 (only abuse) to 100; no row means 100."""
-
-    user = models.OneToOneField(settings.AUTH_USER_MODEL, models.CASCADE, primary_key=True, related_name="standing")
-    reputation = models.PositiveSmallIntegerField(default=100)
-    updated_at = models.DateTimeField(auto_now=True)
-
-    class Meta:
-        constraints: ClassVar = [
-            models.CheckConstraint(condition=Q(reputation__lte=100), name="moderation_reputation_to_100")
-        ]
-        default_permissions: ClassVar = ()
-        permissions: ClassVar = [
-            ("suspend_user", "Can suspend users and let them in again"),
-            ("end_sessions", "Can end all sessions of a user"),
-        ]
-
-    def __str__(self) -> str:
-        return f"standing of {self.user_id}"
 
 
 class AddressBan(models.Model):
@@ -171,16 +156,18 @@ class AuditEntry(models.Model):
         raise AppendOnlyError("audit entries are never deleted")
 
 
-class OperatorPages(models.Model):
-    """No table: the permissions of the admin's pages that show servers, not rows."""
+class SitePermissions(models.Model):
+    """No table: permissions to act on users, and to see the admin's pages that show servers, not rows."""
 
     class Meta:
         managed = False
         default_permissions: ClassVar = ()
         permissions: ClassVar = [
+            ("suspend_user", "Can suspend users and let them in again"),
+            ("end_sessions", "Can end all sessions of a user"),
             ("view_live_figures", "Can see the live figures of the servers"),
             ("view_dead_letters", "Can see the list of dead letters (never their content)"),
         ]
 
     def __str__(self) -> str:
-        return "operator pages"
+        return "permissions of the site"

@@ -1,7 +1,10 @@
 """The queue of reports: look, take, decide."""
 
+from collections.abc import Iterable
+from typing import Any
+
 from django.contrib import admin
-from django.db.models import F
+from django.db.models import F, QuerySet
 from django.http import HttpRequest, HttpResponse
 from unfold.decorators import action, display
 from unfold.enums import ActionVariant
@@ -22,7 +25,8 @@ TAKE = Decision(
 )
 DISMISS = Decision(
     title="Dismiss this report",
-    explanation="Nothing happens to the reported user, and the report is closed. The reporter sees that it is.",
+    explanation="Nothing happens to the reported user, and the report is closed. The reporter sees that it is. "
+    "Where the spam scorer reported, its message limit ends, and it makes no new one for a while.",
     reason_label="Why nothing needs to be done",
     button="Dismiss",
     done="The report is closed.",
@@ -45,22 +49,47 @@ SUSPEND = Decision(
     apply=suspend_reported,
     dangerous=True,
 )
+THE_SCORER = "the spam scorer"
 _STATE_COLOURS = {"Open": "warning", "In progress": "info", "Closed": "success"}
+
+
+class ReportedByFilter(admin.SimpleListFilter):
+    """Reports of people, or of the site itself."""
+
+    title = "reported by"
+    parameter_name = "by"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Iterable[tuple[str, str]]:
+        """What can be chosen."""
+        return (("people", "people"), ("scorer", THE_SCORER))
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Report]) -> QuerySet[Report]:
+        """Those that were chosen."""
+        return queryset if self.value() is None else queryset.filter(reporter__isnull=self.value() == "scorer")
 
 
 @admin.register(Report)
 class ReportAdmin(ReadOnlyAdmin):
     """Undecided ones first. What was written is shown as the reporter handed it in, and never looked up."""
 
-    list_display = ("id", "shown_state", "reported_user", "reason", "reporter", "repeats", "assignee", "created_at")
-    list_filter = ("state", "outcome", ("assignee", admin.RelatedOnlyFieldListFilter))
+    list_display = (
+        "id",
+        "shown_state",
+        "reported_user",
+        "reason",
+        "shown_reporter",
+        "repeats",
+        "assignee",
+        "created_at",
+    )
+    list_filter = ("state", "outcome", ReportedByFilter, ("assignee", admin.RelatedOnlyFieldListFilter))
     search_fields = ("=id", "reason", "=reported_user__id", "reported_user__username", "=reporter__id")
     list_select_related = ("reported_user", "reporter", "assignee")
     ordering = (F("closed_at").desc(nulls_first=True), "-created_at")
     actions = None
     actions_detail = ("take", "dismiss", "warn", "suspend")
     fieldsets = (
-        (None, {"fields": ("shown_state", "reported_user", "reason", "reporter")}),
+        (None, {"fields": ("shown_state", "reported_user", "reason", "shown_reporter")}),
         (
             "As the reporter handed it in",
             {
@@ -83,6 +112,18 @@ class ReportAdmin(ReadOnlyAdmin):
     def shown_state(self, report: Report) -> str:
         """The state as a coloured label."""
         return str(report.get_state_display())
+
+    @display(description="Reporter", ordering="reporter")
+    def shown_reporter(self, report: Report) -> str:
+        """Who reported; nobody did where the site found it."""
+        return THE_SCORER if report.reporter is None else str(report.reporter)
+
+    def get_fieldsets(self, request: HttpRequest, obj: Report | None = None) -> Any:
+        """The spam scorer reads no message, so it hands none in."""
+        fieldsets = super().get_fieldsets(request, obj)
+        if obj is None or obj.reporter_id is not None:
+            return fieldsets
+        return [(name, options) for name, options in fieldsets if "content" not in options["fields"]]
 
     def get_actions_detail(self, request: HttpRequest, object_id: str) -> list[object]:
         """No buttons on a closed report."""

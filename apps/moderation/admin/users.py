@@ -7,6 +7,7 @@ from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.forms import BaseUserCreationForm
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
 from django.utils.text import get_text_list
 from unfold.admin import ModelAdmin, TabularInline
 from unfold.decorators import action, display
@@ -15,13 +16,13 @@ from unfold.forms import AdminPasswordChangeForm, UserChangeForm
 from unfold.forms import UserCreationForm as UnfoldUserCreationForm
 
 from apps.accounts.announcements import announce_facts
-from apps.accounts.models import Device, User
+from apps.accounts.models import Device, Reputation, User
 from apps.connections.registry import list_connections
 from apps.ingest.message_rates import count_recent_messages
 from apps.moderation.admin.decisions import Decision, decide, moderator_of
 from apps.moderation.audit import record
-from apps.moderation.models import UserStanding, WarningNote
-from apps.moderation.services import end_sessions, lift_suspension, suspend
+from apps.moderation.models import WarningNote
+from apps.moderation.services import end_sessions, lift_message_limit, lift_suspension, suspend
 from apps.valkey.pools import ValkeyError
 
 if TYPE_CHECKING:
@@ -66,6 +67,16 @@ END_SESSIONS = Decision(
     done="All sessions are ended.",
     apply=end_sessions,
     dangerous=True,
+)
+
+
+LIFT_LIMIT = Decision(
+    title="Lift this user's message limit",
+    explanation="The user may write as everybody at once, and the spam scorer makes no new limit for a while.",
+    reason_label="Why it is lifted",
+    button="Lift the limit",
+    done="The limit is lifted.",
+    apply=lift_message_limit,
 )
 
 
@@ -126,24 +137,28 @@ class UserAdmin(_UserAdmin):
         "suspension_reason",
         "date_joined",
         "last_login",
-        "reputation",
+        "spam",
         "recent_messages",
         "connected_to",
     )
     filter_horizontal = ()  # two lists beside each other are wider than a phone
     fieldsets = (
         (None, {"fields": ("id", "username", "display_name", "is_active", "suspension_reason")}),
-        ("Conduct", {"fields": ("reputation", "recent_messages", "connected_to", "date_joined", "last_login")}),
+        ("Conduct", {"fields": ("spam", "recent_messages", "connected_to", "date_joined", "last_login")}),
         ("Access", {"fields": ("password", "is_staff", "is_superuser", "groups", "user_permissions")}),
     )
     add_fieldsets = ((None, {"fields": ("username", "display_name", "password1", "password2")}),)
     inlines = (DeviceInline, WarningInline)
     actions = None
-    actions_detail = ("suspend_account", "lift", "end_all_sessions")
+    actions_detail = ("suspend_account", "lift", "lift_limit", "end_all_sessions")
 
     def has_suspend_permission(self, request: HttpRequest, object_id: str | None = None) -> bool:
         """Who may suspend and lift."""
         return request.user.has_perm("moderation.suspend_user")
+
+    def has_decide_permission(self, request: HttpRequest, object_id: str | None = None) -> bool:
+        """Who may judge what the spam scorer found."""
+        return request.user.has_perm("moderation.decide_report")
 
     def has_end_sessions_permission(self, request: HttpRequest, object_id: str | None = None) -> bool:
         """Who may log others out."""
@@ -154,11 +169,10 @@ class UserAdmin(_UserAdmin):
         """The state as a coloured label."""
         return "Active" if user.is_active else "Suspended"
 
-    @display(description="Reputation")
-    def reputation(self, user: User) -> str:
-        """0 to 100, as the abuse scorer left it."""
-        standing = UserStanding.objects.filter(pk=user.pk).first() or UserStanding()
-        return f"{standing.reputation} of 100"
+    @display(description="Spam")
+    def spam(self, user: User) -> str:
+        """What the spam scorer found, and what follows from it now."""
+        return _describe_spam(Reputation.objects.filter(pk=user.pk).first())
 
     @display(description="Messages in the last minute")
     def recent_messages(self, user: User) -> str:
@@ -189,11 +203,12 @@ class UserAdmin(_UserAdmin):
         return self.inlines if obj is not None else ()
 
     def get_actions_detail(self, request: HttpRequest, object_id: str) -> list[Any]:
-        """Suspend those who are not, lift for those who are."""
+        """Suspend those who are not, lift for those who are, and lift a limit where there is one."""
         suspended = User.objects.filter(pk=object_id, is_active=False).exists()
-        hidden = "suspend_account" if suspended else "lift"
+        limited = Reputation.objects.filter(pk=object_id, limited_until__gt=timezone.now()).exists()
+        hidden = ("_suspend_account" if suspended else "_lift", *(() if limited else ("_lift_limit",)))
         actions = super().get_actions_detail(request, object_id)  # type: ignore[misc]  # unfold's, which has no types
-        return [one for one in actions if not one.action_name.endswith(f"_{hidden}")]
+        return [one for one in actions if not one.action_name.endswith(hidden)]
 
     @action(
         description="Suspend",
@@ -216,6 +231,11 @@ class UserAdmin(_UserAdmin):
     def lift(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Ask why, then let in again."""
         return decide(self, request, object_id, LIFT)
+
+    @action(description="Lift message limit", permissions=["decide"], url_path="lift-limit", icon="speed")
+    def lift_limit(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Ask why, then let write as everybody."""
+        return decide(self, request, object_id, LIFT_LIMIT)
 
     @action(description="End all sessions", permissions=["end_sessions"], url_path="end-sessions", icon="logout")
     def end_all_sessions(self, request: HttpRequest, object_id: str) -> HttpResponse:
@@ -245,6 +265,20 @@ class UserAdmin(_UserAdmin):
         """Note it in the audit log too, with the fields that were changed."""
         record(moderator_of(request), "change user", obj.pk, _describe_change(message))
         return super().log_change(request, obj, message)
+
+
+def _describe_spam(found: Reputation | None) -> str:
+    """In words: the limit, what it was made for, and how often."""
+    if found is None or not found.times_limited:
+        return "nothing was found"
+    now, times = timezone.now(), "once" if found.times_limited == 1 else f"{found.times_limited} times"
+    if found.limited_until is not None and found.limited_until > now:
+        stands = f"at most {found.messages_per_minute} messages a minute until {found.limited_until:%Y-%m-%d %H:%M} UTC"
+    elif found.spared_until is not None and found.spared_until > now:
+        stands = f"not limited; a moderator lifted it, and spared until {found.spared_until:%Y-%m-%d %H:%M} UTC"
+    else:
+        stands = "not limited now"
+    return f"{stands}; limited {times}, the last time for: {found.reason}"
 
 
 def _describe_change(message: Any) -> str:

@@ -5,6 +5,7 @@ from django.utils import timezone
 
 from apps.accounts.errors import NotFoundError
 from apps.accounts.models import User
+from apps.accounts.services.reputation import restore_reputation
 from apps.moderation.audit import record
 from apps.moderation.errors import AlreadyDecidedError
 from apps.moderation.models import Report, WarningNote
@@ -23,8 +24,11 @@ def take_report(actor: User, report_id: str, note: str = "") -> None:
 
 @transaction.atomic
 def dismiss_report(actor: User, report_id: str, reason: str) -> None:
-    """Nothing needs to be done. Raises as `take_report`."""
-    _close(actor, _lock_undecided(report_id), Report.Outcome.DISMISSED)
+    """Nothing needs to be done; where the spam scorer was wrong, its limit ends too. Raises as `take_report`."""
+    report = _lock_undecided(report_id)
+    if report.reporter_id is None:
+        restore_reputation(report.reported_user_id)
+    _close(actor, report, Report.Outcome.DISMISSED)
     record(actor, "dismiss report", report_id, reason)
 
 

@@ -1,10 +1,11 @@
-"""A user tells the moderators of somebody, or of a message."""
+"""A user tells the moderators of somebody, or of a message; the site tells them whom it takes for a spammer."""
 
 from django.db import IntegrityError, transaction
 from django.db.models import F
 
 from apps.accounts.errors import InvalidInputError, NotFoundError
 from apps.accounts.selectors import get_user
+from apps.accounts.services.reputation import lower_reputation
 from apps.messagestore.store import get_message_store
 from apps.moderation.models import Report
 
@@ -32,7 +33,20 @@ def report_message(reporter_id: str, message_id: str, reason: str, content: str 
     return _report(reporter_id, standing.sender_id, message_id, reason, content)
 
 
-def _report(reporter_id: str, reported_id: str, message_id: str, reason: str, content: str) -> tuple[Report, bool]:
+@transaction.atomic
+def report_spammer(user_id: str, *, points: float, reason: str) -> bool:
+    """Limit whom the spam scorer found, and tell the moderators: both or neither. Returns whether the limit is new;
+    where it is not they have been told. One who is limited again while nobody has decided is counted on the report.
+    """
+    if not lower_reputation(user_id, points=points, reason=reason):
+        return False
+    _report(None, user_id, "", reason, "")
+    return True
+
+
+def _report(
+    reporter_id: str | None, reported_id: str, message_id: str, reason: str, content: str
+) -> tuple[Report, bool]:
     key = {"reporter_id": reporter_id, "reported_user_id": reported_id, "message_id": message_id}
     if (known := _fold(key)) is not None:
         return known, False
@@ -46,7 +60,7 @@ def _report(reporter_id: str, reported_id: str, message_id: str, reason: str, co
         return known, False
 
 
-def _fold(key: dict[str, str]) -> Report | None:
+def _fold(key: dict[str, str | None]) -> Report | None:
     undecided = Report.objects.filter(**key).exclude(state=Report.State.CLOSED)
     undecided.update(repeats=F("repeats") + 1)
     return undecided.first()

@@ -5,6 +5,7 @@ from django.db import transaction
 from apps.accounts.models import User
 from apps.accounts.selectors import get_user
 from apps.accounts.services import revoke_all_devices, suspend_user, unsuspend_user
+from apps.accounts.services.reputation import restore_reputation
 from apps.connections.control import publish_user_disconnected
 from apps.moderation.audit import record
 from apps.moderation.errors import NotAllowedError
@@ -37,6 +38,16 @@ def end_sessions(actor: User, user_id: str, reason: str) -> None:
     record(actor, "end sessions", user_id, reason)
     # Also a socket whose device was removed by somebody else a moment ago.
     transaction.on_commit(lambda: publish_user_disconnected(user_id), robust=True)
+
+
+@transaction.atomic
+def lift_message_limit(actor: User, user_id: str, reason: str) -> None:
+    """Let one whom the spam scorer has limited write as everybody, and spare them for as long as the limit would have
+    lasted. Raises as `suspend`.
+    """
+    check_may_act_on(actor, get_user(user_id))
+    restore_reputation(user_id)
+    record(actor, "lift message limit", user_id, reason)
 
 
 def check_may_act_on(actor: User, user: User) -> None:

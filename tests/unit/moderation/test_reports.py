@@ -5,10 +5,17 @@ from collections.abc import Callable
 import pytest
 from django.test import Client
 
-from apps.accounts.models import User
+from apps.accounts.models import Reputation, User
 from apps.moderation.errors import AlreadyDecidedError
 from apps.moderation.models import AuditEntry, Report, WarningNote
-from apps.moderation.services import dismiss_report, report_user, reporting, take_report, warn_reported
+from apps.moderation.services import (
+    dismiss_report,
+    report_spammer,
+    report_user,
+    reporting,
+    take_report,
+    warn_reported,
+)
 
 pytestmark = pytest.mark.usefixtures("cache_valkey")
 
@@ -103,3 +110,61 @@ def test_two_equal_reports_at_once_become_one(ada: User, bob: User, monkeypatch:
     looks: list[Callable[[dict[str, str]], Report | None]] = [lambda key: None, fold]
     monkeypatch.setattr(reporting, "_fold", lambda key: looks.pop(0)(key))
     assert report_user(bob.pk, ada.pk, "two") == (first, False)
+
+
+def limit_ada(ada: User) -> Report:
+    """What the spam scorer does when it finds somebody, and the report that comes of it."""
+    report_spammer(ada.pk, points=1.2, reason="wrote to 120 people within an hour who have not answered")
+    return Report.objects.get(reported_user=ada)
+
+
+def test_whom_the_spam_scorer_limits_is_in_the_queue(desk: Client, ada: User) -> None:
+    report = limit_ada(ada)
+    assert Reputation.objects.get(user=ada).limited_until
+    page = desk.get("/admin/moderation/report/", {"by": "scorer"}).content.decode()
+    assert report.pk in page
+    assert "wrote to 120 people" in page
+    assert "the spam scorer" in desk.get(path_of(report, "change")).content.decode()
+    assert report.pk not in desk.get("/admin/moderation/report/", {"by": "people"}).content.decode()
+
+
+def test_the_scorer_hands_no_words_in(desk: Client, ada: User) -> None:
+    assert "reporter's own copy" not in desk.get(path_of(limit_ada(ada), "change")).content.decode()
+
+
+def test_one_who_is_limited_again_meanwhile_is_counted_on_the_report(ada: User) -> None:
+    limit_ada(ada)
+    assert not report_spammer(ada.pk, points=2.0, reason="still limited")
+    Reputation.objects.update(limited_until=None)
+    assert report_spammer(ada.pk, points=1.5, reason="again")
+    assert Report.objects.get().repeats == 1
+
+
+def test_a_report_of_a_person_and_one_of_the_scorer_stand_beside_each_other(ada: User, report: Report) -> None:
+    report_spammer(ada.pk, points=1.2, reason="many")
+    assert Report.objects.filter(reported_user=ada).count() == 2
+
+
+def test_limit_and_report_stand_or_fall_together(ada: User, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise RuntimeError("no report")
+
+    monkeypatch.setattr(reporting, "_report", fail)
+    with pytest.raises(RuntimeError, match="no report"):
+        report_spammer(ada.pk, points=1.2, reason="many")
+    assert not Reputation.objects.exists()
+
+
+def test_dismissing_what_the_scorer_found_ends_the_limit_and_it_does_not_come_again(desk: Client, ada: User) -> None:
+    report = limit_ada(ada)
+    desk.post(path_of(report, "dismiss"), {"reason": "invited the whole club"})
+    assert Reputation.objects.get().limited_until is None
+    assert not report_spammer(ada.pk, points=1.3, reason="the same people still have not answered")
+    assert Report.objects.get().outcome == "dismissed"
+
+
+def test_dismissing_a_report_of_a_person_leaves_a_limit_alone(desk: Client, ada: User, report: Report) -> None:
+    limit = report_spammer(ada.pk, points=1.2, reason="many")
+    desk.post(path_of(report, "dismiss"), {"reason": "nothing"})
+    assert limit
+    assert Reputation.objects.get().limited_until is not None
