@@ -8,7 +8,9 @@ from rest_framework.response import Response
 
 from apps.accounts.attempts import REPORTS, check_user_attempts
 from apps.accounts.errors import InvalidInputError
+from apps.api.answers import ReportAnswer, WarningAnswer, page_of
 from apps.api.base import ApiView, read_body, user_of
+from apps.api.documentation import CURSOR, answers
 from apps.api.fields import TextField
 from apps.api.pagination import page_response, read_cursor, read_number_cursor
 from apps.api.representations import to_milliseconds
@@ -20,24 +22,32 @@ from apps.protocol.ids import is_message_id, is_user_id
 PAGE_SIZE = 100
 
 
-class _ReportBody(serializers.Serializer[Any]):
-    user_id = TextField(required=False)
-    message_id = TextField(required=False)
+class ReportBody(serializers.Serializer[Any]):
+    user_id = TextField(required=False, help_text="The user, or")
+    message_id = TextField(required=False, help_text="a message that the asking user received: exactly one of the two.")
     reason = TextField(max_length=REASON_MAX_LENGTH)
-    content = TextField(max_length=CONTENT_MAX_LENGTH, required=False, allow_blank=True, default="")
+    content = TextField(
+        max_length=CONTENT_MAX_LENGTH,
+        required=False,
+        allow_blank=True,
+        default="",
+        help_text="The message as the reporter has it.",
+    )
 
 
 class ReportsView(ApiView):
     """GET and POST /api/reports"""
 
+    @answers({200: page_of(ReportAnswer)}, query=[CURSOR], summary="What the user has reported")
     def get(self, request: Request) -> Response:
         """The asking user's own reports, newest first, and how they stand."""
         rows = list_reports_by(user_of(request).pk, before=read_cursor(request), limit=PAGE_SIZE + 1)
         return page_response(rows, size=PAGE_SIZE, key=lambda row: row.pk, build=build_report)
 
+    @answers({201: ReportAnswer, 200: ReportAnswer}, body=ReportBody, refusals=[404], summary="Report somebody")
     def post(self, request: Request) -> Response:
         """Report a user, or a message that one received; 200 for what is reported and undecided already."""
-        body = read_body(request, _ReportBody)
+        body = read_body(request, ReportBody)
         user_id, message_id = _read_subject(body)
         reporter_id = user_of(request).pk
         check_user_attempts(REPORTS, reporter_id)
@@ -52,6 +62,7 @@ class ReportsView(ApiView):
 class WarningsView(ApiView):
     """GET /api/warnings"""
 
+    @answers({200: page_of(WarningAnswer)}, query=[CURSOR], summary="What moderators told the user")
     def get(self, request: Request) -> Response:
         """What moderators told the asking user, in the order it came."""
         rows = list_warnings(user_of(request).pk, after=read_number_cursor(request), limit=PAGE_SIZE + 1)

@@ -6,8 +6,10 @@ from typing import Any
 import pytest
 
 from apps.accounts.attempts import REPORTS
+from apps.api.answers import ReportAnswer, WarningAnswer
+from apps.api.examples import EXAMPLES
 from apps.moderation.models import Report, WarningNote
-from apps.moderation.services import reporting
+from apps.moderation.services import dismiss_report, reporting
 from tests.unit.api.conftest import Person
 
 MESSAGE_ID = "msg-0123456789abcdef"
@@ -110,6 +112,25 @@ def test_many_reports_come_in_pages(ada: Person, person: Any, monkeypatch: pytes
         seen += page["results"]
         cursor = page["next"]
     assert seen == made[::-1]
+
+
+def test_reports_and_warnings_look_as_the_schema_says(ada: Person, bob: Person) -> None:
+    report = ada.client.post(PATH, {"user_id": bob.user.pk, "reason": "spam"}, format="json").json()
+    dismiss_report(bob.user, report["report_id"], "nothing")
+    WarningNote.objects.create(user=ada.user, note="be kind")
+    [closed] = ada.client.get(PATH).json()["results"]
+    [warning] = ada.client.get("/api/warnings").json()["results"]
+    assert (closed["state"], closed["closed_at"] is None) == ("closed", False)
+    assert set(report) == set(closed) == set(ReportAnswer().fields) == set(EXAMPLES["ReportAnswer"])
+    assert set(warning) == set(WarningAnswer().fields) == set(EXAMPLES["WarningPageAnswer"]["results"][0])
+
+
+@pytest.mark.parametrize(("method", "path"), [("get", PATH), ("post", PATH), ("get", "/api/warnings")])
+def test_every_refusal_is_documented(ada: Person, method: str, path: str) -> None:
+    schema = ada.client.get("/api/schema/").json()
+    documented = set(schema["paths"][path][method]["responses"])
+    refusals = {"400", "401", "403", "406", "429", "503"}
+    assert documented == refusals | ({"200", "201", "404", "411", "413", "415"} if method == "post" else {"200"})
 
 
 def test_a_warning_is_read_by_whom_it_is_for(ada: Person, bob: Person, anonymous: Any) -> None:
