@@ -181,6 +181,7 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 LANGUAGE_CODE = "en"
 TIME_ZONE = "UTC"
 USE_TZ = True
+FORMAT_MODULE_PATH = ["chatsite.formats"]
 STATIC_URL = "/static/"
 # Nobody has to run collectstatic: the files of this checkout are served as they are.
 SERVESTATIC_USE_FINDERS = True
@@ -241,6 +242,7 @@ UNFOLD: dict[str, Any] = {
             "950": "#082625",
         }
     },
+    "DASHBOARD_CALLBACK": "apps.moderation.start_page.describe_start",
     "SIDEBAR": {"show_search": False, "navigation": "apps.moderation.navigation.build_navigation"},
 }
 

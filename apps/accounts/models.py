@@ -97,6 +97,11 @@ class Reputation(models.Model):
     def __str__(self) -> str:
         return f"reputation of {self.user_id}: {self.points:.1f}"
 
+    @property
+    def is_limited(self) -> bool:
+        """Whether the lower limit stands now."""
+        return self.limited_until is not None and self.limited_until > timezone.now()
+
 
 class HistoryErasure(models.Model):
     """A user turned history off: what only that user kept of messages accepted until then must leave the Message DB.

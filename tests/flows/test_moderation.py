@@ -71,6 +71,26 @@ async def test_ending_all_sessions_closes_every_socket_on_every_gateway(
             assert (await dead.receive_close())[0] in {4401, 4403}
 
 
+async def test_suspending_a_reported_user_closes_the_socket_and_says_why(
+    moderated_server: Server, desk: httpx.Client
+) -> None:
+    ann, bob = Person.register(moderated_server), Person.register(moderated_server)
+    async with httpx.AsyncClient(base_url=moderated_server.base_url, timeout=30) as client:
+        headers = {"Authorization": f"Token {bob.account.token}"}
+        made = await client.post(
+            "/api/reports", json={"user_id": ann.user_id, "reason": "sells pills"}, headers=headers
+        )
+        async with ChatClient(moderated_server.url, ann.account) as socket:
+            path = f"moderation/report/{made.json()['report_id']}/suspend/"
+            answer = await asyncio.to_thread(post, desk, path, reason="sold pills")
+            closed = await socket.wait_closed(PROMISED_SECONDS)
+        assert (answer.status_code, closed.code, closed.reason) == (302, 4403, "account suspended")
+        refused = await client.get("/api/user/me", headers={"Authorization": f"Token {ann.account.token}"})
+        assert (refused.status_code, refused.json()["message"]) == (403, "This account is suspended: sold pills")
+        [report] = (await client.get("/api/reports", headers=headers)).json()["results"]
+        assert report["state"] == "closed"
+
+
 async def test_a_banned_range_is_kept_out_of_http_and_sockets_until_it_is_let_in_again(
     moderated_server: Server, desk: httpx.Client
 ) -> None:

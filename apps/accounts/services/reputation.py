@@ -21,7 +21,7 @@ def lower_reputation(user_id: str, *, points: float, reason: str) -> bool:
         return False
     row, _ = Reputation.objects.get_or_create(user_id=user_id)
     now = timezone.now()
-    if any(until is not None and until > now for until in (row.limited_until, row.spared_until)):
+    if row.is_limited or (row.spared_until is not None and row.spared_until > now):
         return False
     row.points, row.reason = points, reason
     row.messages_per_minute = settings.SPAM_LIMIT_PER_MINUTE

@@ -4,14 +4,16 @@ from typing import TYPE_CHECKING, Any
 
 from django import forms
 from django.contrib import admin
+from django.contrib.admin.utils import unquote
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import Http404, HttpRequest, HttpResponse
 from django.utils import timezone
 from unfold.admin import ModelAdmin
 from unfold.decorators import display
 
 from apps.accounts.attempts import client_address
 from apps.accounts.errors import InvalidInputError
+from apps.moderation.admin.audit import show_in_audit_log
 from apps.moderation.admin.decisions import moderator_of
 from apps.moderation.models import AddressBan
 from apps.moderation.services import ban_address, lift_address_ban
@@ -60,9 +62,21 @@ class AddressBanAdmin(_ModelAdmin):
     """Whom no door opens for, by address."""
 
     form = AddressBanForm
-    list_display = ("network", "reason", "until", "in_force", "created_at")
+    list_display = ("network", "reason", "shown_until", "in_force", "created_at")
     search_fields = ("network", "reason")
     ordering = ("-created_at",)
+
+    def history_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> HttpResponse:
+        """What the audit log tells of the range, earlier bans included."""
+        ban = self.get_object(request, unquote(object_id))
+        if ban is None:
+            raise Http404
+        return show_in_audit_log(ban.network)
+
+    @display(description="Until", ordering="until")
+    def shown_until(self, ban: AddressBan) -> Any:
+        """When it ends."""
+        return ban.until or "somebody lifts it"
 
     @display(description="In force", boolean=True)
     def in_force(self, ban: AddressBan) -> bool:

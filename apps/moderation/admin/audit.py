@@ -1,6 +1,10 @@
 """The audit log: to read."""
 
+from urllib.parse import urlencode
+
 from django.contrib import admin
+from django.http import HttpResponse, HttpResponseRedirect
+from django.urls import reverse
 
 from apps.moderation.admin.read_only import ReadOnlyAdmin
 from apps.moderation.models import AuditEntry
@@ -16,3 +20,8 @@ class AuditEntryAdmin(ReadOnlyAdmin):
     search_help_text = "Name or id of the moderator, id of the user or report, or an address range"
     ordering = ("-at", "-pk")
     actions = None
+
+
+def show_in_audit_log(target: str) -> HttpResponse:
+    """The way to all that was done to a user, report or address range."""
+    return HttpResponseRedirect(f"{reverse('admin:moderation_auditentry_changelist')}?{urlencode({'q': target})}")

@@ -26,6 +26,8 @@ admin.site.unregister(Group)
 class GroupAdmin(_GroupAdmin):
     """Whoever changes what a group may do is in the audit log."""
 
+    filter_horizontal = ()  # as with users: two lists beside each other are wider than many a window
+
     def log_addition(self, request: HttpRequest, obj: Group, message: Any) -> Any:
         """Note it in the audit log too."""
         record(moderator_of(request), "add group", obj.name)

@@ -4,11 +4,13 @@ from collections.abc import Iterable
 from typing import Any
 
 from django.contrib import admin
+from django.contrib.admin.utils import unquote
 from django.db.models import F, QuerySet
 from django.http import HttpRequest, HttpResponse
 from unfold.decorators import action, display
 from unfold.enums import ActionVariant
 
+from apps.moderation.admin.audit import show_in_audit_log
 from apps.moderation.admin.decisions import Decision, decide
 from apps.moderation.admin.read_only import ReadOnlyAdmin
 from apps.moderation.models import Report
@@ -72,16 +74,7 @@ class ReportedByFilter(admin.SimpleListFilter):
 class ReportAdmin(ReadOnlyAdmin):
     """Undecided ones first. What was written is shown as the reporter handed it in, and never looked up."""
 
-    list_display = (
-        "id",
-        "shown_state",
-        "reported_user",
-        "reason",
-        "shown_reporter",
-        "repeats",
-        "assignee",
-        "created_at",
-    )
+    list_display = ("created_at", "shown_state", "reported_user", "reason", "shown_reporter", "repeats", "assignee")
     list_filter = ("state", "outcome", ReportedByFilter, ("assignee", admin.RelatedOnlyFieldListFilter))
     search_fields = ("=id", "reason", "=reported_user__id", "reported_user__username", "=reporter__id")
     list_select_related = ("reported_user", "reporter", "assignee")
@@ -99,6 +92,10 @@ class ReportAdmin(ReadOnlyAdmin):
         ),
         ("Course", {"fields": ("created_at", "repeats", "assignee", "outcome", "closed_at")}),
     )
+
+    def history_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> HttpResponse:
+        """What the audit log tells of it: there stands what services did."""
+        return show_in_audit_log(unquote(object_id))
 
     def has_decide_permission(self, request: HttpRequest, object_id: str | None = None) -> bool:
         """Who may take, dismiss and warn."""

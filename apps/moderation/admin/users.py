@@ -1,11 +1,14 @@
 """Users: find, look, suspend, end their sessions. Only superusers change fields; moderators decide."""
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin
+from django.contrib.admin.utils import unquote
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.forms import BaseUserCreationForm
 from django.db import transaction
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from django.utils.text import get_text_list
@@ -19,6 +22,7 @@ from apps.accounts.announcements import announce_facts
 from apps.accounts.models import Device, Reputation, User
 from apps.connections.registry import list_connections
 from apps.ingest.message_rates import count_recent_messages
+from apps.moderation.admin.audit import show_in_audit_log
 from apps.moderation.admin.decisions import Decision, decide, moderator_of
 from apps.moderation.audit import record
 from apps.moderation.models import WarningNote
@@ -38,6 +42,7 @@ else:
 
     _CreationForm, _TabularInline = UnfoldUserCreationForm, TabularInline
 
+_STATE_COLOURS = {"Active": "success", "Limited": "warning", "Suspended": "danger"}
 UNKNOWN = "not known: the cache does not answer"
 
 SUSPEND = Decision(
@@ -119,6 +124,21 @@ class WarningInline(ShownInline):
     ordering = ("-created_at",)
 
 
+class LimitedFilter(admin.SimpleListFilter):
+    """Those whom the spam scorer has limited."""
+
+    title = "message limit"
+    parameter_name = "limited"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Iterable[tuple[str, str]]:
+        """What can be chosen."""
+        return (("yes", "limited now"),)
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[User]) -> QuerySet[User]:
+        """Those that were chosen."""
+        return queryset if self.value() is None else queryset.filter(reputation__limited_until__gt=timezone.now())
+
+
 @admin.register(User)
 class UserAdmin(_UserAdmin):
     """Search and list of users. Deleting a user is not a row's affair and is not offered here."""
@@ -126,14 +146,15 @@ class UserAdmin(_UserAdmin):
     form = UserChangeForm
     add_form = UserCreationForm
     change_password_form = AdminPasswordChangeForm
-    list_display = ("username", "display_name", "shown_state", "is_staff", "date_joined", "id")
-    list_filter = ("is_active", "is_staff", "groups")
+    list_display = ("username", "display_name", "shown_state", "role", "date_joined", "id")
+    list_filter = ("is_active", LimitedFilter, "is_staff", "groups")
+    list_select_related = ("reputation",)
     search_fields = ("=id", "username", "display_name")
     search_help_text = "Username, display name, or the whole usr- id"
     ordering = ("-date_joined",)
     readonly_fields = (
         "id",
-        "is_active",
+        "shown_state",
         "suspension_reason",
         "date_joined",
         "last_login",
@@ -143,7 +164,7 @@ class UserAdmin(_UserAdmin):
     )
     filter_horizontal = ()  # two lists beside each other are wider than a phone
     fieldsets = (
-        (None, {"fields": ("id", "username", "display_name", "is_active", "suspension_reason")}),
+        (None, {"fields": ("id", "username", "display_name", "shown_state", "suspension_reason")}),
         ("Conduct", {"fields": ("spam", "recent_messages", "connected_to", "date_joined", "last_login")}),
         ("Access", {"fields": ("password", "is_staff", "is_superuser", "groups", "user_permissions")}),
     )
@@ -164,10 +185,22 @@ class UserAdmin(_UserAdmin):
         """Who may log others out."""
         return request.user.has_perm("moderation.end_sessions")
 
-    @display(description="State", ordering="is_active", label={"Active": "success", "Suspended": "danger"})
+    def history_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> HttpResponse:
+        """What the audit log tells of the user: there stands what moderators did."""
+        return show_in_audit_log(unquote(object_id))
+
+    @display(description="State", ordering="is_active", label=_STATE_COLOURS)
     def shown_state(self, user: User) -> str:
         """The state as a coloured label."""
+        found: Reputation | None = getattr(user, "reputation", None)
+        if user.is_active and found is not None and found.is_limited:
+            return "Limited"
         return "Active" if user.is_active else "Suspended"
+
+    @display(description="Role", ordering="is_staff")
+    def role(self, user: User) -> str:
+        """Who may open the admin."""
+        return "superuser" if user.is_superuser else "staff" if user.is_staff else ""
 
     @display(description="Spam")
     def spam(self, user: User) -> str:
@@ -272,7 +305,7 @@ def _describe_spam(found: Reputation | None) -> str:
     if found is None or not found.times_limited:
         return "nothing was found"
     now, times = timezone.now(), "once" if found.times_limited == 1 else f"{found.times_limited} times"
-    if found.limited_until is not None and found.limited_until > now:
+    if found.is_limited:
         stands = f"at most {found.messages_per_minute} messages a minute until {found.limited_until:%Y-%m-%d %H:%M} UTC"
     elif found.spared_until is not None and found.spared_until > now:
         stands = f"not limited; a moderator lifted it, and spared until {found.spared_until:%Y-%m-%d %H:%M} UTC"

@@ -5,12 +5,14 @@ import re
 import pytest
 from django.test import Client
 
+# Bans by address are looked at before any page is.
+pytestmark = pytest.mark.django_db
+
 PAGES = ["/login/", "/register/", "/api/docs/"]
 INLINE_SCRIPT = re.compile(r"<script(?![^>]*\bsrc=)(?![^>]*application/json)")
 INLINE_HANDLER = re.compile(r"\son[a-z]+=")
 
 
-@pytest.mark.django_db
 @pytest.mark.parametrize("path", PAGES)
 def test_pages_allow_no_script_or_style_of_their_own(path: str) -> None:
     response = Client().get(path)
@@ -25,7 +27,6 @@ def test_pages_allow_no_script_or_style_of_their_own(path: str) -> None:
     assert not INLINE_HANDLER.search(page)
 
 
-@pytest.mark.django_db
 def test_the_admin_runs_no_script_that_stands_in_a_page() -> None:
     response = Client().get("/admin/login/")
     directives = dict(part.strip().split(" ", 1) for part in response["Content-Security-Policy"].split(";"))

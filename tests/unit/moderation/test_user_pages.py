@@ -187,3 +187,20 @@ def test_its_door_has_the_limit_of_all_doors(db: None, client: Client) -> None:
     ]
     assert b"Too many" not in answers[0]
     assert b"Too many" in answers[-1]
+
+
+def test_who_is_limited_now_is_marked_in_the_list_and_can_be_asked_for(desk: Client, ada: User, bob: User) -> None:
+    report_spammer(ada.pk, points=1.2, reason="wrote to 120 people")
+    everybody = desk.get("/admin/accounts/user/").content.decode()
+    assert "Limited" in everybody
+    limited = desk.get("/admin/accounts/user/?limited=yes").content.decode()
+    assert ada.pk in limited
+    assert bob.pk not in limited
+
+
+def test_the_history_of_a_user_is_in_the_audit_log(desk: Client, ada: User, bob: User) -> None:
+    for user in (ada, bob):
+        desk.post(f"/admin/accounts/user/{user.pk}/end-sessions/", {"reason": f"for {user.username}"})
+    page = desk.get(f"/admin/accounts/user/{ada.pk}/history/", follow=True).content.decode()
+    assert "for ada" in page
+    assert "for bob" not in page
