@@ -17,7 +17,7 @@ export default [
       "max-lines-per-function": ["error", { max: 45 }],
     },
   },
-  { files: ["static/chat/js/**"], languageOptions: { globals: globals.browser } },
+  { files: ["static/chat/js/**", "static/moderation/**"], languageOptions: { globals: globals.browser } },
   { files: ["*.js", "tests/js/**"], languageOptions: { globals: globals.node } },
   { files: ["tests/js/**"], rules: { "max-lines-per-function": "off" } },
 ];

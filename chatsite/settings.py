@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from celery.schedules import schedule
+from django.templatetags.static import static
 
 from chatsite.environment import Environment
 
@@ -73,6 +74,7 @@ DEVICE_STALE_DAYS = env.integer("DEVICE_STALE_DAYS", 30, minimum=1)
 
 # --- Django ------------------------------------------------------------------------------------------------------
 INSTALLED_APPS = [
+    "unfold",  # before the admin, whose templates and site it takes over
     "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",
@@ -90,6 +92,7 @@ INSTALLED_APPS = [
     "apps.messagelog",
     "apps.messagestore",
     "apps.accounts",
+    "apps.moderation",
     "apps.ingest",
     "apps.delivery",
     "apps.spam",
@@ -104,6 +107,8 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "csp.middleware.CSPMiddleware",
     "corsheaders.middleware.CorsMiddleware",
+    "apps.moderation.middleware.AdminPolicyMiddleware",
+    "apps.moderation.middleware.AddressBanMiddleware",
     "servestatic.middleware.ServeStaticMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -147,6 +152,8 @@ AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_RESET_ON_SUCCESS = True
 AXES_USERNAME_CALLABLE = "apps.accounts.names.lockout_name"
 AXES_VERBOSE = False
+# Its failures are counted in the cache: its tables stay empty.
+AXES_ENABLE_ADMIN = False
 LOGIN_URL = "/login/"
 LOGIN_REDIRECT_URL = "/"
 LOGOUT_REDIRECT_URL = "/login/"
@@ -174,6 +181,7 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 LANGUAGE_CODE = "en"
 TIME_ZONE = "UTC"
 USE_TZ = True
+FORMAT_MODULE_PATH = ["chatsite.formats"]
 STATIC_URL = "/static/"
 # Nobody has to run collectstatic: the files of this checkout are served as they are.
 SERVESTATIC_USE_FINDERS = True
@@ -203,6 +211,39 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
         "user_id": {"type": "string", "pattern": "^usr-[0-9a-f]{12}$"},
         "device_id": {"type": "string", "pattern": "^dev-[0-9a-f]{12}$"},
     },
+}
+
+# --- The admin ----------------------------------------------------------------------------------------------------
+UNFOLD: dict[str, Any] = {
+    "SITE_TITLE": "Chatsite moderation",
+    "SITE_HEADER": "Chatsite",
+    "SITE_SUBHEADER": "Moderation",
+    "SITE_SYMBOL": "shield_person",
+    "SITE_URL": "/",
+    "SHOW_BACK_BUTTON": True,
+    "SITE_FAVICONS": [
+        {"rel": "icon", "type": "image/svg+xml", "href": lambda request: static("chat/favicon.svg")},
+    ],
+    "BORDER_RADIUS": "8px",
+    "STYLES": [lambda request: static("moderation/admin.css")],
+    # The teal of the chat itself; unfold takes any CSS colour.
+    "COLORS": {
+        "primary": {
+            "50": "#effaf8",
+            "100": "#d3f2ec",
+            "200": "#a8e4da",
+            "300": "#72cfc2",
+            "400": "#43b2a5",
+            "500": "#27968b",
+            "600": "#1c7971",
+            "700": "#1a615c",
+            "800": "#194e4b",
+            "900": "#18413f",
+            "950": "#082625",
+        }
+    },
+    "DASHBOARD_CALLBACK": "apps.moderation.start_page.describe_start",
+    "SIDEBAR": {"show_search": False, "navigation": "apps.moderation.navigation.build_navigation"},
 }
 
 # --- Celery ------------------------------------------------------------------------------------------------------

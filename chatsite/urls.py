@@ -5,6 +5,7 @@ from django.urls import include, path
 
 urlpatterns = [
     path("api/", include("apps.api.urls")),
+    path("admin/", include("apps.operations.admin_urls")),
     path("admin/", admin.site.urls),
     path("", include("apps.operations.urls")),
     path("", include("apps.webclient.urls")),

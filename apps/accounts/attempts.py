@@ -21,7 +21,7 @@ HOUR = 3_600
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AttemptLimit:
-    """At most so many attempts of one kind from one address in each window (seconds, attempts)."""
+    """At most so many attempts of one kind from one address or user in each window (seconds, attempts)."""
 
     name: str
     windows: "Sequence[tuple[int, int]]"
@@ -29,6 +29,7 @@ class AttemptLimit:
 
 REGISTRATIONS = AttemptLimit(name="register", windows=((MINUTE, 60), (HOUR, 600)))
 LOGINS = AttemptLimit(name="login", windows=((MINUTE, 120),))
+REPORTS = AttemptLimit(name="report", windows=((MINUTE, 10), (24 * HOUR, 100)))
 
 
 def client_address(request: HttpRequest) -> str:
@@ -37,9 +38,17 @@ def client_address(request: HttpRequest) -> str:
 
 
 def check_attempts(limit: AttemptLimit, request: HttpRequest) -> None:
-    """Count one attempt. Raises TooManyAttemptsError above the limit, ValkeyError when the cache is down."""
+    """Count one attempt of an address. Raises TooManyAttemptsError above the limit, ValkeyError when the cache is
+    down.
+    """
     for seconds, attempts in limit.windows:
         count_attempt(f"{limit.name}:{seconds}:{client_address(request)}", seconds=seconds, most=attempts)
+
+
+def check_user_attempts(limit: AttemptLimit, user_id: str) -> None:
+    """Count one attempt of a user, wherever it comes from. Raises as `check_attempts`."""
+    for seconds, attempts in limit.windows:
+        count_attempt(f"{limit.name}:{seconds}:{user_id}", seconds=seconds, most=attempts)
 
 
 def count_attempt(name: str, *, seconds: int, most: int) -> None:

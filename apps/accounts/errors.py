@@ -35,8 +35,8 @@ class AccountSuspendedError(AccountError):
 
     code = "suspended"
 
-    def __init__(self) -> None:
-        super().__init__("This account is suspended.")
+    def __init__(self, reason: str = "") -> None:
+        super().__init__(f"This account is suspended: {reason}" if reason else "This account is suspended.")
 
 
 class TooManyAttemptsError(AccountError):

@@ -21,6 +21,7 @@ from apps.protocol.ids import new_device_id, new_user_id
 
 DEVICE_NAME_MAX_LENGTH = 64
 HISTORY_DAYS = (0, 90)
+SUSPENSION_REASON_MAX_LENGTH = 500
 
 
 class User(AbstractBaseUser, PermissionsMixin):
@@ -36,6 +37,10 @@ class User(AbstractBaseUser, PermissionsMixin):
     display_name = models.CharField(max_length=DISPLAY_NAME_MAX_LENGTH, validators=[validate_display_name])
     avatar_color = models.CharField(max_length=7, choices=[(color, color) for color in AVATAR_COLORS], blank=True)
     is_active = models.BooleanField("active", default=True, help_text="Unset: suspended.")
+    # The user reads it at the next login; empty where nobody gave one.
+    suspension_reason = models.CharField(
+        max_length=SUSPENSION_REASON_MAX_LENGTH, blank=True, default="", editable=False
+    )
     is_staff = models.BooleanField("staff", default=False, help_text="May open the admin.")
     date_joined = models.DateTimeField(default=timezone.now, editable=False)
 
@@ -80,6 +85,7 @@ class Reputation(models.Model):
     reason = models.CharField(max_length=200, blank=True, default="")
     messages_per_minute = models.PositiveIntegerField(null=True, help_text="While limited.")
     limited_until = models.DateTimeField(null=True)
+    spared_until = models.DateTimeField(null=True, help_text="A moderator lifted the limit: none is made before.")
     times_limited = models.PositiveIntegerField(default=0)
     updated_at = models.DateTimeField(auto_now=True)
 
@@ -90,6 +96,11 @@ class Reputation(models.Model):
 
     def __str__(self) -> str:
         return f"reputation of {self.user_id}: {self.points:.1f}"
+
+    @property
+    def is_limited(self) -> bool:
+        """Whether the lower limit stands now."""
+        return self.limited_until is not None and self.limited_until > timezone.now()
 
 
 class HistoryErasure(models.Model):

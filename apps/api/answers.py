@@ -6,6 +6,7 @@ from rest_framework import serializers
 
 from apps.accounts.models import HISTORY_DAYS
 from apps.api.fields import NumberChoiceField
+from apps.moderation.models import Report
 
 Fields = serializers.Serializer[Any]
 
@@ -109,6 +110,25 @@ class ConversationAnswer(Fields):
     participant_id = serializers.CharField()
     last_message = MessageAnswer()
     unread_count = serializers.IntegerField()
+
+
+class ReportAnswer(Fields):
+    """A report, as its reporter sees it."""
+
+    report_id = serializers.CharField()
+    user_id = serializers.CharField(allow_null=True, help_text="Null where a message was reported.")
+    message_id = serializers.CharField(allow_null=True, help_text="Null where a user was reported.")
+    reason = serializers.CharField()
+    state = serializers.ChoiceField(choices=Report.State.values)
+    created_at = serializers.IntegerField(help_text="ms since the Unix epoch")
+    closed_at = serializers.IntegerField(allow_null=True, help_text="ms since the Unix epoch")
+
+
+class WarningAnswer(Fields):
+    """What a moderator told the asking user."""
+
+    note = serializers.CharField()
+    created_at = serializers.IntegerField(help_text="ms since the Unix epoch")
 
 
 def page_of(item: type[Fields]) -> type[Fields]:

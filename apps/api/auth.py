@@ -58,7 +58,7 @@ class RegisterView(PublicApiView):
 class LoginView(PublicApiView):
     """POST /api/auth/login"""
 
-    @answers({200: CredentialAnswer}, body=LoginBody, refusals=[401, 403, 409, 429], summary="Log in")
+    @answers({200: CredentialAnswer}, body=LoginBody, refusals=[401, 409, 429], summary="Log in")
     def post(self, request: Request) -> Response:
         """A new device of a user who knows the password."""
         body = read_body(request, LoginBody)

@@ -50,5 +50,5 @@ class SessionDeviceAuthentication(SessionAuthentication):
 
 def _admit(device: Device) -> tuple[User, Device]:
     if not device.user.is_active:
-        raise AccountSuspendedError
+        raise AccountSuspendedError(device.user.suspension_reason)
     return device.user, device

@@ -23,7 +23,7 @@ WITH_BODY = ("POST", "PUT", "PATCH")
 REFUSALS = {
     400: ("invalid", "The body or the query is wrong; `fields` says where."),
     401: ("not_authenticated", "There is no credential, or it is not valid (any more)."),
-    403: ("suspended", "The account is suspended, or this may not be done."),
+    403: ("suspended", "The account is suspended, the address is banned, or this may not be done."),
     404: ("not_found", "There is no such thing, or it is somebody else's."),
     406: ("not_acceptable", "Only JSON is answered."),
     409: ("too_many_contacts", "There are as many as anybody may have."),
@@ -72,9 +72,9 @@ class ApiSchema(AutoSchema):
         return operation
 
     def _refusals(self, operation: dict[str, Any]) -> list[int]:
-        found = {406, 503, *operation.pop("x-refusals", ())}
+        found = {403, 406, 503, *operation.pop("x-refusals", ())}
         if self.view.permission_classes and self.get_auth():
-            found |= {401, 403, 429}
+            found |= {401, 429}
         if self.method in WITH_BODY:
             found |= {411, 413, 415} | ({400} if "requestBody" in operation else set())
         if any(parameter["in"] == "query" for parameter in operation.get("parameters", ())):

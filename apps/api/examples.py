@@ -25,6 +25,15 @@ DEVICE = {
 }
 SETTINGS = {"history_days": 90, "show_last_seen": True, "read_receipts": True}
 CONVERSATION = {"participant_id": BOB, "last_message": MESSAGE, "unread_count": 2}
+REPORT = {
+    "report_id": "rep-5f4e3d2c1b0a",
+    "user_id": None,
+    "message_id": MESSAGE["message_id"],
+    "reason": "Threatens me",
+    "state": "open",
+    "created_at": AT,
+    "closed_at": None,
+}
 RELATION = PROFILE | {"created_at": AT}
 
 
@@ -40,6 +49,11 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "ProfileBody": {"display_name": "Ada Lovelace"},
     "SettingsBody": {"history_days": 90},
     "UsersBody": {"user_ids": [BOB]},
+    "ReportBody": {
+        "message_id": MESSAGE["message_id"],
+        "reason": "Threatens me",
+        "content": "I know where you live",
+    },
     "CredentialAnswer": {"token": "kT3…", "user_id": ADA, "device_id": DEVICE["device_id"]},
     "TicketAnswer": {"ticket": "Zx9…", "expires_in": 30},
     "ProfileAnswer": PROFILE,
@@ -47,10 +61,13 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "RelationAnswer": RELATION,
     "SettingsAnswer": SETTINGS,
     "PresenceAnswer": PRESENCE,
+    "ReportAnswer": REPORT,
     "ProfilePageAnswer": _page(PROFILE),
     "RelationPageAnswer": _page(RELATION),
     "PresencePageAnswer": _page(PRESENCE),
     "DevicePageAnswer": _page(DEVICE),
+    "ReportPageAnswer": _page(REPORT),
+    "WarningPageAnswer": _page({"note": "Please stop advertising.", "created_at": AT}),
     "MessagePageAnswer": _page(MESSAGE, cursor="MTA5OTUxMTYyNzc4MQ=="),
     "ConversationPageAnswer": _page(CONVERSATION),
 }

@@ -12,7 +12,7 @@ from apps.accounts.models import User
 if TYPE_CHECKING:
     from rest_framework.views import APIView
 
-SHARES = {"calls": 1.0, "search": 0.1, "status": 0.2, "reports": 0.02}
+SHARES = {"calls": 1.0, "search": 0.1, "status": 0.2}
 """Scope → its share of API_CALLS_PER_MINUTE. Searching and asking for presence are how one would collect people."""
 
 

@@ -10,6 +10,7 @@ from apps.api.devices import DevicesView, DeviceView
 from apps.api.fallbacks import UnknownPathView
 from apps.api.history import ConversationsView, HistoryView
 from apps.api.profiles import MeView, ProfileView, UserSearchView
+from apps.api.reports import ReportsView, WarningsView
 from apps.api.settings import SettingsView
 from apps.api.status import StatusOfManyView, StatusView
 
@@ -39,5 +40,7 @@ urlpatterns = [
     path("devices/<device_id:device_id>", DeviceView.as_view(), name="device"),
     path("schema/", SpectacularJSONAPIView.as_view(), name="schema"),
     path("docs/", SpectacularSwaggerSplitView.as_view(url_name="api:schema"), name="docs"),
+    path("reports", ReportsView.as_view(), name="reports"),
+    path("warnings", WarningsView.as_view(), name="warnings"),
     re_path(r"^", UnknownPathView.as_view(), name="unknown"),
 ]

@@ -24,11 +24,12 @@ USER_REVOKED = "user_revoked"
 USER_DISCONNECTED = "user_disconnected"
 FACTS_CHANGED = "facts_changed"
 SETTINGS_CHANGED = "settings_changed"
+BANS_CHANGED = "bans_changed"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ControlEvent:
-    """One entry. ``device_ids`` is empty where the event is about the whole user."""
+    """One entry. ``device_ids`` is empty where it is about the whole user, ``user_id`` where it is about the site."""
 
     stream_id: str
     kind: str
@@ -60,6 +61,11 @@ def publish_facts_changed(user_ids: Sequence[str]) -> None:
 def publish_settings_changed(user_id: str, except_device_id: str) -> None:
     """Tell the user's other devices to fetch the settings anew."""
     _publish(SETTINGS_CHANGED, [user_id], (except_device_id,), "")
+
+
+def publish_bans_changed() -> None:
+    """Make every gateway read the bans by address anew."""
+    _publish(BANS_CHANGED, [""], (), "")
 
 
 def _publish(kind: str, user_ids: Sequence[str], device_ids: Sequence[str], reason: str) -> None:

@@ -2,8 +2,8 @@
 
 connections:{user}   HASH device → "server_id connection_id connected_at_ms"; a field lives 60 s, renewed by heartbeats
 presence:{user}      STRING "1", 60 s, renewed by heartbeats
-gateway:server_id    STRING "1", 60 s, renewed each second: a gateway that misses it writes its connections anew;
-                     on a cluster one on each node (gateway:server_id:number)
+gateway:server_id    STRING number of its connections, 60 s, renewed each second: a gateway that
+                     misses it writes its connections anew; on a cluster one on each node (gateway:server_id:number)
 connects:{address or user}   STRING, connects in the running minute, 60 s
 
 Read, and in part written, by this package's scripts, so that a gateway needs no inbox (apps.inbox describes them):

@@ -138,15 +138,31 @@ def list_connections(user_ids: Sequence[str] | None = None) -> list[Connection]:
     return found
 
 
-async def note_gateway(server_id: str) -> bool:
-    """Say that this gateway process lives. Returns whether the registry knew, on each of its nodes: if not, it has been
-    lost, at least in part. Raises ValkeyError.
+async def note_gateway(server_id: str, connections: int) -> bool:
+    """Say that this gateway process lives, and how many connections it has. Returns whether the registry knew, on each
+    of its nodes: if not, it has been lost, at least in part. Raises ValkeyError.
     """
     keys = await _keyspace().spread(gateway_key(server_id))
-    known = await _keyspace().execute_all([("EXPIRE", key, CONNECTION_TTL_SECONDS) for key in keys])
+    value = ("EX", CONNECTION_TTL_SECONDS)
+    known = await _keyspace().execute_all([("SET", key, connections, "XX", *value) for key in keys])
     if not all(known):
-        await _keyspace().execute_all([("SET", key, "1", "EX", CONNECTION_TTL_SECONDS) for key in keys])
+        await _keyspace().execute_all([("SET", key, connections, *value) for key in keys])
     return all(known)
+
+
+def count_connections_by_gateway() -> dict[str, int]:
+    """How many connections each gateway process that lives has, as it said within the last second. Raises ValkeyError.
+
+    A scan of keys, without a look at any connection: for operators.
+    """
+    keyspace = sync_keyspace(settings.INBOX_REDIS_URL)
+    keys = sorted(keyspace.scan(gateway_key("gw-*")))
+    # On a cluster each process has a key on each node, all with the same value: "gateway:gw-…:number".
+    return {
+        key.split(":")[1]: int(count)
+        for key, count in zip(keys, keyspace.get_all(keys), strict=True)
+        if count is not None
+    }
 
 
 async def find_connection_id(user_id: str, device_id: str) -> int:

@@ -13,6 +13,7 @@ class CloseReason(Enum):
     NOT_AUTHENTICATED = (4401, "not authenticated")
     SUSPENDED = (4403, "account suspended")
     REVOKED = (4403, "session revoked")
+    ADDRESS_BANNED = (4403, "address banned")
     ORIGIN_REFUSED = (4403, "origin not allowed")
     SILENT = (4408, "no heartbeat")
     NO_ANSWER = (4408, "no frame since a message was pushed")

@@ -12,6 +12,7 @@ from apps.accounts.services.devices import touch_devices
 from apps.connections.registry import count_connects
 from apps.gateway.authentication import Refused
 from apps.gateway.close_codes import CloseReason
+from apps.moderation.address_bans import address_bans
 
 if TYPE_CHECKING:
     from apps.accounts.credentials import DeviceIdentity
@@ -42,8 +43,16 @@ async def admit(
     return identity
 
 
+def check_address(scope: Mapping[str, Any]) -> None:
+    """Look whether the peer's address is banned, in memory. Raises Refused."""
+    client = scope.get("client")
+    if client and address_bans.covers(client[0]):
+        raise Refused(CloseReason.ADDRESS_BANNED)
+
+
 async def count_address(scope: Mapping[str, Any]) -> None:
-    """Count one more connection of the peer's address. Raises Refused for too many, or ValkeyError."""
+    """Count one more connection of the peer's address. Raises Refused for a banned one and too many, or ValkeyError."""
+    check_address(scope)
     per_address = settings.CONNECTIONS_PER_MINUTE_PER_ADDRESS
     client = scope.get("client")
     if per_address and client and await count_connects(f"address {client[0]}") > per_address:

@@ -100,6 +100,7 @@ class GatewayEvents:
                     if broken or time.monotonic() - self._checked_at > CHECK_SECONDS:
                         broken = False
                         self._checked_at = time.monotonic()
+                        self._process.bans.note_change()
                         await self._check_everybody()
                     for event in events:
                         after = event.stream_id
@@ -127,6 +128,8 @@ class GatewayEvents:
                 for connection in self._of_user(event.user_id):
                     if connection.connection_id and connection.device_id not in event.device_ids:
                         connection.send(server_frames.settings_changed())
+            case control.BANS_CHANGED:
+                self._process.bans.note_change()
             case unknown:
                 logger.error("control event of unknown kind %r", unknown)
 

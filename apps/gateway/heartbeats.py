@@ -10,7 +10,7 @@ from apps.protocol.limits import ANSWER_TIMEOUT_SECONDS, HEARTBEAT_TIMEOUT_SECON
 from apps.valkey.pools import ValkeyError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Collection
 
     from apps.gateway.connection import Connection
 
@@ -23,7 +23,7 @@ BATCH = 2_000
 class Heartbeats:
     """Gathers heartbeats and renews. ``everybody`` lists all connections, for the case that the registry was lost."""
 
-    def __init__(self, server_id: str, everybody: "Callable[[], Iterable[Connection]]") -> None:
+    def __init__(self, server_id: str, everybody: "Callable[[], Collection[Connection]]") -> None:
         self._server_id = server_id
         self._everybody = everybody
         self._beating: dict[Connection, None] = {}
@@ -40,7 +40,7 @@ class Heartbeats:
         while True:
             await asyncio.sleep(INTERVAL_SECONDS)
             try:
-                was_known = await note_gateway(self._server_id)
+                was_known = await note_gateway(self._server_id, len(self._everybody()))
                 if not was_known or not known:
                     # The registry was lost or could not be reached: write all of ours anew, and see which inboxes are
                     # behind.

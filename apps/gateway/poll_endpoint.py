@@ -12,7 +12,7 @@ from typing import Any
 
 from apps.gateway.authentication import Refused, read_credential
 from apps.gateway.close_codes import CloseReason
-from apps.gateway.entrance import count_address
+from apps.gateway.entrance import check_address, count_address
 from apps.gateway.measures import count_close
 from apps.gateway.poll_connection import PollConnection
 from apps.gateway.process import get_gateway_process
@@ -110,6 +110,7 @@ async def _answer(scope: Mapping[str, Any], client: _Client) -> _Answer:
     if scope["method"] != "POST":
         return _refuse(405, "method_not_allowed", "Expected POST.", headers=((b"allow", b"POST"),))
     try:
+        check_address(scope)
         credential = read_credential(scope)
         polls = get_gateway_process().polls
         known = polls.knows(credential)

@@ -5,12 +5,13 @@ import contextlib
 import logging
 import secrets
 import time
-from collections.abc import Coroutine, Iterable
+from collections.abc import Collection, Coroutine
 from typing import Any
 
 from django.conf import settings
 
 from apps.connections import bus, registry
+from apps.gateway.ban_watch import BanWatch
 from apps.gateway.close_codes import CloseReason
 from apps.gateway.connection import Connection
 from apps.gateway.database import DatabaseThreads
@@ -27,6 +28,7 @@ from apps.ingest.gate import Gate
 from apps.ingest.permissions import AccountDirectory
 from apps.ingest.snowflake import SnowflakeIssuer
 from apps.messagelog.log import get_message_log
+from apps.moderation.address_bans import address_bans
 from apps.observability.metrics import CONNECTIONS, CONNECTIONS_OPENED
 from apps.observability.process import name_process
 from apps.valkey.pools import ValkeyError, close_async_clients
@@ -53,6 +55,7 @@ class GatewayProcess:
         self.drains = DrainRequests(self.server_id)
         self.typing = TypingNotices(self.directory)
         self.presence = PresenceWatch(self.threads)
+        self.bans = BanWatch(self.threads, address_bans)
         self.sightings = DeviceSightings(self.threads, self.connections)
         self.polls = PollConnections(self)
         issuer = SnowflakeIssuer(_now_ms, time.monotonic)
@@ -89,6 +92,7 @@ class GatewayProcess:
         self._own(self.drains.run(), "drains")
         self._own(self.typing.run(), "typing")
         self._own(self.presence.run(), "presence")
+        self._own(self.bans.run(), "bans")
         self._own(self.sightings.run(), "sightings")
         self._own(self._events.read_bus(), "bus")
         self._own(self._events.read_control(), "control")
@@ -146,7 +150,7 @@ class GatewayProcess:
 
     # -- connections ----------------------------------------------------------------------------------------------
 
-    def connections(self) -> Iterable[Connection]:
+    def connections(self) -> Collection[Connection]:
         """Everybody who is connected here."""
         return self._connections.values()
 

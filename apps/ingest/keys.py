@@ -22,3 +22,8 @@ def limited_key(user_id: str, minute: int) -> str:
 def throttle_key(second: int) -> str:
     """Counter of one second's messages."""
     return f"throttle:{second}"
+
+
+def rate_key(user_id: str) -> str:
+    """When a user's last messages were accepted; the script of admission writes it."""
+    return f"rate:{{{user_id}}}"

@@ -11,6 +11,7 @@ from django.conf import settings
 from django.core import checks
 from django.db import connections
 from django.db.migrations.executor import MigrationExecutor
+from django.urls import reverse
 
 from apps.messagelog.log import get_message_log
 from apps.messagestore.store import get_message_store
@@ -102,7 +103,7 @@ def _look_at_log() -> list[Finding]:
     text = f"the relays are {behind:,} records behind"
     found = [_judge("log", text, warn=behind > LAG_WORTH_A_WORD, advice=advice)]
     if status.dead_letters:
-        advice = "The admin's page of dead letters says why; no content is shown there."
+        advice = f"{reverse('dead-letters')} in the admin says why; no content is shown there."
         text = f"{status.dead_letters:,} records could not be processed"
         found.append(Finding(part="dead letters", level="warning", text=text, advice=advice))
     return found

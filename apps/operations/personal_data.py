@@ -15,6 +15,8 @@ from apps.accounts.services import delete_user
 from apps.delivery.retention import carry_out_erasures
 from apps.messagestore.personal_data import HeldMessage
 from apps.messagestore.store import get_message_store
+from apps.moderation.personal_data import count_held, describe_conduct, forget_name, list_reports
+from apps.spam.erasure import forget_user
 from apps.valkey.sync_keyspace import sync_keyspace
 
 PAGE = 500
@@ -24,6 +26,9 @@ README = """What the site holds of you.
 profile.json        your account and settings
 devices.json        where you are logged in
 contacts.json       your contact list; blocks.json whom you have blocked
+reports.json        what you have reported to the moderators
+conduct.json        what moderators and the spam scorer decided about you, and that you were reported; by whom and in
+                    which words stays with those who did
 messages.jsonl      one message a line that you sent or received, as far as the server still has it; "content" is there
                     where you wrote it, keep a history of it, or have not received it yet
 read_pointers.jsonl how far you have read each conversation
@@ -43,6 +48,7 @@ def count_data(user: User) -> dict[str, int]:
         "blocks": Block.objects.filter(owner=user).count(),
         "messages": held.count_messages(user.pk),
         "read_pointers": len(held.list_read_pointers(user.pk)),
+        **count_held(user.pk),
     }
 
 
@@ -59,6 +65,8 @@ def write_archive(user: User, path: Path, progress: Progress) -> dict[str, int]:
         archive.writestr("devices.json", _to_json(devices))
         archive.writestr("contacts.json", _to_json(contacts))
         archive.writestr("blocks.json", _to_json(blocks))
+        archive.writestr("reports.json", _to_json(list_reports(user.pk)))
+        archive.writestr("conduct.json", _to_json(describe_conduct(user)))
         messages = _write_messages(archive, user.pk, progress)
         pointers = get_message_store().personal_data.list_read_pointers(user.pk)
         lines = [
@@ -79,6 +87,7 @@ def write_archive(user: User, path: Path, progress: Progress) -> dict[str, int]:
         "blocks": len(blocks),
         "messages": messages,
         "read_pointers": len(pointers),
+        **count_held(user.pk),
     }
 
 
@@ -90,8 +99,9 @@ def erase_person(user: User) -> dict[str, Any]:
     receipt: dict[str, Any] = {"user_id": user.pk, "username": user.username, "deleted": count_data(user)}
     user_id = user.pk
     delete_user(user_id)
+    forget_name(user_id)
     carry_out_erasures()
-    receipt["deleted"]["cache_keys"] = _delete_keys(user_id)
+    receipt["deleted"]["cache_keys"] = forget_user(user_id) + _delete_keys(user_id)
     now = datetime.now(UTC)
     receipt["at"] = now.isoformat(timespec="seconds")
     gone = now + timedelta(hours=settings.LOG_RETENTION_HOURS)

@@ -48,12 +48,16 @@ class SiteScraper:
         return await asyncio.get_running_loop().run_in_executor(self._files, render)
 
     async def _measure_log(self) -> Sequence[Metric]:
+        status = await self.ask_log()
+        return [] if status is None else measure_status(status)
+
+    async def ask_log(self) -> LogStatus | None:
+        """How the log stands; None where it does not say in time."""
         if self._asked is None or self._asked.done():
             self._asked = self._log.submit(_ask_log)
         asked = asyncio.wrap_future(self._asked)
         await asyncio.wait([asked], timeout=self._timeout_seconds)
-        status = asked.result() if asked.done() else None
-        return [] if status is None else measure_status(status)
+        return asked.result() if asked.done() else None
 
 
 def _ask_log() -> LogStatus | None:

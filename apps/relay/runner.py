@@ -1,8 +1,6 @@
 """The relay process: poll, store, deliver, commit. A fault of a dependency waits, one of a record is a dead letter."""
 
 import logging
-import secrets
-import socket
 import time
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
@@ -186,8 +184,3 @@ def _cut(records: Sequence[LogRecord]) -> Iterator[Sequence[LogRecord]]:
         size += len(record.payload)
     if first < len(records):
         yield records[first:]
-
-
-def new_reader_id() -> str:
-    """A name for one relay process, which nobody else ever has: its host, for operators, and a random part."""
-    return f"{socket.gethostname()}-{secrets.token_hex(6)}"

@@ -1,4 +1,4 @@
-"""The consumer: reads messages from the log, and lowers the reputation of who writes like a spammer."""
+"""The consumer: reads messages from the log, and limits and reports who writes like a spammer."""
 
 import logging
 import time
@@ -9,8 +9,8 @@ from django.db import Error as DatabaseError
 from django.db import close_old_connections
 
 from apps.accounts.selectors import list_account_ages
-from apps.accounts.services.reputation import lower_reputation
 from apps.messagelog.base import LeaseLost, LogReader, LogRecord, LogUnavailable, MessageLog
+from apps.moderation.services import report_spammer
 from apps.protocol.records import BrokenRecord, MessageSubmitted, decode_record
 from apps.spam.scoring import Thresholds, score
 from apps.spam.tracking import track_messages
@@ -75,7 +75,7 @@ def score_records(records: Sequence[LogRecord]) -> None:
         if (days := ages.get(user_id)) is not None:
             found = score(activity, days, thresholds)
             if found.points >= 1.0:
-                lower_reputation(user_id, points=found.points, reason=found.reason)
+                report_spammer(user_id, points=found.points, reason=found.reason)
 
 
 def current_thresholds() -> Thresholds:

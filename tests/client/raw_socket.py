@@ -66,9 +66,15 @@ async def raw_socket(
     session: str | None = None,
     origin: str | None = None,
     receive_buffer: int | None = None,
+    forwarded_for: str | None = None,
 ) -> AsyncIterator[RawSocket]:
-    """Open a connection with these credentials; a small `receive_buffer` (bytes) soon makes a slow reader."""
+    """Open a connection with these credentials; a small `receive_buffer` (bytes) soon makes a slow reader.
+
+    `forwarded_for` is the address for which this speaks to a server that takes it for a proxy.
+    """
     headers = credential_headers(token=token, session=session, origin=origin)
+    if forwarded_for is not None:
+        headers["X-Forwarded-For"] = forwarded_for
     connecting = connect(
         url,
         additional_headers=headers,

@@ -167,6 +167,12 @@ def test_a_relay_on_its_own_shows_its_metrics_on_a_port(watched_server: Server) 
     assert "process_resident_memory_bytes" in text
 
 
+def test_a_spam_scorer_on_its_own_says_on_a_port_that_it_lives(watched_server: Server) -> None:
+    with beside(watched_server, "manage.py", "spam") as address:
+        text = wait_until(lambda: fetch(address), "metrics of the spam scorer", 60)
+    assert "process_resident_memory_bytes" in text
+
+
 def test_a_worker_on_its_own_shows_what_its_children_did(watched_server: Server) -> None:
     worker = ("-m", "celery", "-A", "chatsite", "worker", "-Q", "sweeps", "-c", "2", "-n", "second@test")
     with beside(watched_server, *worker) as address:

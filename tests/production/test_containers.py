@@ -34,7 +34,7 @@ FILLED_IN = {"CHAT_DOMAIN": "localhost", "SECRET_KEY": "s" * 50, "POSTGRES_PASSW
 VARIABLES = read_env_file(".env.example") | FILLED_IN
 SERVICES = read_compose("compose.yml", VARIABLES)
 GATEWAYS = ("gateway-1", "gateway-2")
-LONG_RUNNING = (*GATEWAYS, "relay", "worker", "beat")
+LONG_RUNNING = (*GATEWAYS, "relay", "worker", "spam", "beat")
 # On so small a machine more of them only make smaller batches.
 PARTITIONS = "12"
 
@@ -130,7 +130,7 @@ async def test_people_chat_over_processes_started_as_the_containers_start_them(
             gateways = [containers[name] for name in GATEWAYS]
             await asyncio.to_thread(wait_until, partial(all_ready, gateways), "/readyz with 200", 60)
             await chat(ContainerSite(gateways[0], valkey), gateways)
-            for name in ("gateway-1", "relay", "worker"):
+            for name in ("gateway-1", "relay", "worker", "spam"):
                 assert "chatsite_" in scrape(containers[name]), name
             exit_codes = {name: container.stop() for name, container in containers.items()}
     assert -signal.SIGKILL not in exit_codes.values(), f"one had to be killed: {exit_codes}"

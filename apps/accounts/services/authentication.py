@@ -40,5 +40,5 @@ def _refuse(key: str, password: str) -> NoReturn:
     """Django's backend knows only yes and no; a suspended user is told so, after the right password."""
     user = User.objects.filter_named(key).filter(is_active=False).first()
     if user is not None and user.check_password(password):
-        raise AccountSuspendedError
+        raise AccountSuspendedError(user.suspension_reason)
     raise InvalidCredentialsError

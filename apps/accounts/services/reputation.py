@@ -6,26 +6,22 @@ from datetime import timedelta
 from django.conf import settings
 from django.db import transaction
 from django.db.models import QuerySet
-from django.dispatch import Signal
 from django.utils import timezone
 
 from apps.accounts.announcements import announce_facts
 from apps.accounts.models import Reputation, User
 
-reputation_lowered = Signal()
-"""Sent inside the transaction when somebody becomes limited, once until the limit ends: ``user_id``, ``points``,
-``reason``. Whoever files reports listens.
-"""
-
 
 @transaction.atomic
 def lower_reputation(user_id: str, *, points: float, reason: str) -> bool:
-    """Limit a user from now on; returns whether that is new. Nothing changes for one who is limited already."""
-    if not User.objects.select_for_update().filter(pk=user_id).exists():
+    """Limit a user from now on; returns whether that is new. Nothing changes for one who is limited already, or whom a
+    moderator has spared.
+    """
+    if not _lock(user_id):
         return False
     row, _ = Reputation.objects.get_or_create(user_id=user_id)
     now = timezone.now()
-    if row.limited_until is not None and row.limited_until > now:
+    if row.is_limited or (row.spared_until is not None and row.spared_until > now):
         return False
     row.points, row.reason = points, reason
     row.messages_per_minute = settings.SPAM_LIMIT_PER_MINUTE
@@ -33,14 +29,18 @@ def lower_reputation(user_id: str, *, points: float, reason: str) -> bool:
     row.times_limited += 1
     row.save()
     announce_facts([user_id])
-    reputation_lowered.send(sender=Reputation, user_id=user_id, points=points, reason=reason)
     return True
 
 
 @transaction.atomic
 def restore_reputation(user_id: str) -> None:
-    """Give a user the usual limit back, whatever was found. Nothing happens to one who is not limited."""
-    _lift_limits([user_id], Reputation.objects.filter(user_id=user_id, limited_until__isnull=False))
+    """Give a user the usual limit back, whatever was found, and spare them for as long as the limit would have lasted:
+    the next message would only bring back what was found. Nothing happens to one of whom nothing was found.
+    """
+    _lock(user_id)
+    found = Reputation.objects.filter(user_id=user_id)
+    found.update(spared_until=timezone.now() + timedelta(hours=settings.SPAM_LIMIT_HOURS))
+    _lift_limits([user_id], found.filter(limited_until__isnull=False))
 
 
 @transaction.atomic
@@ -49,6 +49,11 @@ def lift_expired_limits() -> int:
     expired = Reputation.objects.filter(limited_until__lte=timezone.now())
     user_ids = list(expired.values_list("user_id", flat=True)[:1_000])
     return _lift_limits(user_ids, expired.filter(user_id__in=user_ids))
+
+
+def _lock(user_id: str) -> bool:
+    """One at a time for each user; False where there is none."""
+    return User.objects.select_for_update().filter(pk=user_id).exists()
 
 
 def _lift_limits(user_ids: Sequence[str], limited: QuerySet[Reputation]) -> int:

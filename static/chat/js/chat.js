@@ -13,7 +13,7 @@ import { withError, withNewTry, writeMessage } from "./messages.js";
 import { Notebook } from "./notebook.js";
 import { Outbox } from "./outbox.js";
 import { People } from "./people.js";
-import { buildConfirmations, buildSendMessage, cleanContent, CLOSE } from "./protocol.js";
+import { buildConfirmations, buildSendMessage, cleanContent, CLOSE, SUSPENDED_REASON } from "./protocol.js";
 import { ReadReports } from "./read-reports.js";
 import { ChatSocket } from "./socket.js";
 import { CONNECTION } from "./state.js";
@@ -216,7 +216,7 @@ export class Chat {
       onReady: () => this.#handleReady(),
       onFrame: (frame) => this.#handleFrame(frame),
       onDown: () => this.#handleDown(),
-      onEnd: (code) => this.#handleEnd(code),
+      onEnd: (code, reason) => this.#handleEnd(code, reason),
     };
   }
 
@@ -261,11 +261,12 @@ export class Chat {
     this.#company.lose();
   }
 
-  #handleEnd(code) {
+  #handleEnd(code, reason) {
     this.#fallSilent();
     this.state.set({ connection: CONNECTION.OFFLINE });
     if (code === CLOSE.NOT_AUTHENTICATED) this.#environment.goToLogin();
-    else this.state.set({ interruption: code === CLOSE.REPLACED ? "replaced" : "ended" });
+    else if (code === CLOSE.REPLACED) this.state.set({ interruption: "replaced" });
+    else this.state.set({ interruption: reason === SUSPENDED_REASON ? "suspended" : "ended" });
   }
 
   #showConnection() {

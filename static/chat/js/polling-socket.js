@@ -171,7 +171,7 @@ export class PollingSocket {
     const isHopeless = this.#failures > MAX_FAILURES || this.readyState === WebSocket.CONNECTING;
     const closeCode = body.close_code ?? CLOSE_OF_STATUS[status];
     if (closeCode || !isRetried || isHopeless) {
-      this.#end(closeCode ?? ABNORMAL_CLOSURE);
+      this.#end(closeCode ?? ABNORMAL_CLOSURE, body.message);
     } else {
       this.#postpone(Math.max(RETRY_MS, retryAfter * 1000));
     }
@@ -181,9 +181,9 @@ export class PollingSocket {
     for (const frame of frames) this.onmessage?.({ data: JSON.stringify(frame) });
   }
 
-  #end(code) {
+  #end(code, reason) {
     if (this.readyState === WebSocket.CLOSED) return;
     this.close();
-    this.onclose?.({ code });
+    this.onclose?.({ code, reason });
   }
 }

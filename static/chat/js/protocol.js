@@ -18,6 +18,9 @@ export const CLOSE = Object.freeze({
   TOO_MANY_CONNECTIONS: 4429,
 });
 
+/** The reason that comes with `CLOSE.ENDED` where a moderator suspended the account. */
+export const SUSPENDED_REASON = "account suspended";
+
 /** What must stand in a server frame before anything acts on it: field → type. Unknown actions pass as they are. */
 const REQUIRED_FIELDS = {
   connected: { user_id: "string", device_id: "string", heartbeat_interval: "number" },

@@ -33,7 +33,7 @@ export class ChatSocket {
    * @param {object} options
    * @param {string} options.url ws:// or wss:// address
    * @param {object} options.listener `onReady(frame)`, `onFrame(frame)`, `onDown()` (will be tried again),
-   *   `onEnd(closeCode)` (will not)
+   *   `onEnd(closeCode, reason)` (will not)
    * @param {(url: string) => WebSocket} [options.openWebSocket]
    * @param {() => number} [options.random]
    */
@@ -90,7 +90,7 @@ export class ChatSocket {
     const webSocket = this.#openWebSocket(this.#url);
     this.#webSocket = webSocket;
     webSocket.onmessage = (event) => this.#receive(event.data);
-    webSocket.onclose = (event) => this.#handleClose(event.code);
+    webSocket.onclose = (event) => this.#handleClose(event.code, event.reason);
     this.#set("handshake", () => this.#handleClose(ABNORMAL_CLOSURE), HANDSHAKE_TIMEOUT_MS);
   }
 
@@ -133,12 +133,12 @@ export class ChatSocket {
     this.#set("silence", () => this.#handleClose(ABNORMAL_CLOSURE), timeoutMs);
   }
 
-  #handleClose(code) {
+  #handleClose(code, reason) {
     const wasStable = this.#isReady && Date.now() - this.#readyAt > STABLE_AFTER_MS;
     this.#drop();
     if (FINAL_CODES.has(code)) {
       this.#isStopped = true;
-      this.#listener.onEnd(code);
+      this.#listener.onEnd(code, reason);
       return;
     }
     // A server that takes connections only to close them must not be asked every second.

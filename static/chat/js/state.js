@@ -17,7 +17,7 @@ export const CONNECTION = Object.freeze({
 export class ChatState extends EventTarget {
   me;
   connection = CONNECTION.RECONNECTING;
-  /** null, "replaced" (the chat is open in another window) or "ended" (the session was ended). */
+  /** null, "replaced" (the chat is open in another window) "suspended" or "ended" (the session was ended). */
   interruption = null;
   notice = "";
   settingsVersion = 0;

@@ -87,7 +87,9 @@ def test_a_suspension_closes_sockets_and_keeps_everything(
         suspend_user(ada.pk, "spam")
     key = FACTS_KEY.format(user_id=ada.pk)
     assert decode_facts(sync_client(cache_valkey).get(key)).suspended
-    assert set(control_events()) == {("facts_changed", ada.pk, "", ""), ("user_revoked", ada.pk, "", "spam")}
+    assert set(control_events()) == {("facts_changed", ada.pk, "", ""), ("user_revoked", ada.pk, "", "suspended")}
+    ada.refresh_from_db()
+    assert ada.suspension_reason == "spam"
     with django_capture_on_commit_callbacks(execute=True):
         unsuspend_user(ada.pk)
     assert not decode_facts(sync_client(cache_valkey).get(key)).suspended

@@ -132,10 +132,17 @@ def test_receipts_leave_at_the_second_heartbeat_after_they_were_written_and_mess
 
 
 def test_a_gateway_learns_that_the_registry_was_lost(inbox_valkey: SyncKeyspace) -> None:
-    assert not run(lambda: registry.note_gateway("gw-1"))
-    assert run(lambda: registry.note_gateway("gw-1"))
+    assert not run(lambda: registry.note_gateway("gw-1", 3))
+    assert run(lambda: registry.note_gateway("gw-1", 3))
     forget_all(inbox_valkey)
-    assert not run(lambda: registry.note_gateway("gw-1"))
+    assert not run(lambda: registry.note_gateway("gw-1", 3))
+
+
+def test_each_gateway_tells_how_many_connections_it_has(inbox_valkey: SyncKeyspace) -> None:
+    run(lambda: registry.note_gateway("gw-1", 3))
+    run(lambda: registry.note_gateway("gw-2", 0))
+    run(lambda: registry.note_gateway("gw-1", 4))
+    assert registry.count_connections_by_gateway() == {"gw-1": 4, "gw-2": 0}
 
 
 def test_connects_are_counted_by_source() -> None:
@@ -144,12 +151,12 @@ def test_connects_are_counted_by_source() -> None:
 
 
 def test_a_gateway_learns_that_a_part_of_the_registry_was_lost(inbox_valkey: SyncKeyspace) -> None:
-    run(lambda: registry.note_gateway("gw-1"))
+    run(lambda: registry.note_gateway("gw-1", 3))
     signs = list(inbox_valkey.scan("gateway:*"))
     for sign in signs:
         inbox_valkey.execute("DEL", sign)
-        assert not run(lambda: registry.note_gateway("gw-1")), sign
-        assert run(lambda: registry.note_gateway("gw-1"))
+        assert not run(lambda: registry.note_gateway("gw-1", 3)), sign
+        assert run(lambda: registry.note_gateway("gw-1", 3))
     assert len(signs) == len(run(lambda: async_keyspace(settings.INBOX_REDIS_URL).spread("any")))
 
 

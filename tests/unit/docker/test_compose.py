@@ -1,9 +1,12 @@
 """compose.yml, its env file, the Dockerfile and the nginx template say the same about one another."""
 
 import re
+from operator import attrgetter
 
 import pytest
 
+from apps.operations.embedded_site import SitePlan, list_parts
+from apps.operations.supervision import Part
 from tests.client.site import PROJECT
 from tests.servers.compose import DOCKER, Service, read_compose, read_env_file
 from tests.servers.edge import TEMPLATE
@@ -111,6 +114,19 @@ def test_a_broker_is_configured_as_those_of_the_tests(number: int) -> None:
     assert in_compose == in_tests
     assert environment["KAFKA_NODE_ID"] == str(number)
     assert environment["KAFKA_ADVERTISED_LISTENERS"] == f"PLAINTEXT://kafka-{number}:9092"
+
+
+@pytest.mark.parametrize(
+    "part", list_parts(SitePlan(host="", port=1, workers=1, demo=False), ()), ids=attrgetter("name")
+)
+def test_what_up_starts_runs_in_a_container_too(part: Part) -> None:
+    assert any(part.name in service.command for service in SERVICES.values() if service.is_ours)
+
+
+@each([service for service in SERVICES.values() if service.is_ours and service.command[-1] in ("relay", "spam")])
+def test_who_serves_nothing_but_metrics_is_asked_for_them(service: Service) -> None:
+    assert service.whole["healthcheck"]["test"][-1] == "metrics"
+    assert int(service.environment["METRICS_PORT"])
 
 
 def test_whoever_waits_for_another_waits_for_one_that_is_there() -> None:

@@ -5,7 +5,10 @@ import json
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.test import Client
 
+from apps.messagelog.base import LogRecord
+from apps.messagelog.log import get_message_log
 from apps.messagestore.base import StoreUnavailable
 from apps.messagestore.orm import OrmMessageStore
 from apps.operations import diagnosis
@@ -53,6 +56,16 @@ def test_a_part_that_cannot_be_asked_is_a_finding_and_the_others_are_looked_at(
     assert "no such host" in found["retention"].text
     assert "and more" not in found["retention"].text
     assert found["disk"].text
+
+
+def test_dead_letters_are_a_warning_that_names_a_page_that_is_there(admin_client: Client) -> None:
+    record = LogRecord(partition=0, position=1, sequence=1, payload='["broken"]')
+    get_message_log().bury(record, "ValueError")
+    finding = by_part()["dead letters"]
+    assert (finding.level, finding.text) == ("warning", "1 records could not be processed")
+    page = admin_client.get(finding.advice.split()[0])
+    assert page.status_code == 200
+    assert b"ValueError" in page.content
 
 
 @pytest.mark.parametrize(

@@ -7,15 +7,22 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from django.contrib.admin.models import LogEntry
+from django.contrib.contenttypes.models import ContentType
 from django.core.management import CommandError, call_command
+from django.test import Client
 
-from apps.accounts.models import AccountErasure, Contact, User
+from apps.accounts.models import AccountErasure, Contact, Reputation, User
 from apps.accounts.services import block_user, log_in_device
 from apps.delivery.retention import carry_out_erasures
 from apps.messagestore.base import NewMessage, Pointer, StoreUnavailable
 from apps.messagestore.orm_personal_data import OrmPersonalData
 from apps.messagestore.store import get_message_store
+from apps.moderation.models import AuditEntry, Report, WarningNote
+from apps.moderation.services import report_spammer, report_user, suspend, take_report, warn_reported
 from apps.protocol.ids import conversation_id
+from apps.spam.tracking import track_messages
+from apps.valkey.pools import sync_client
 from apps.valkey.sync_keyspace import SyncKeyspace
 
 NOW = int(time.time() * 1000)
@@ -100,6 +107,9 @@ def test_an_export_holds_everything_and_only_what_the_user_may_read(people, tmp_
         "blocks": 1,
         "messages": 3,
         "read_pointers": 1,
+        "reports": 0,
+        "reports_about": 0,
+        "warnings": 0,
     }
     assert path.stat().st_mode & 0o777 == 0o600
     with zipfile.ZipFile(path) as archive:
@@ -148,6 +158,90 @@ def test_deleting_leaves_nothing_anywhere_and_nothing_of_others_goes(people, inb
     assert list(inbox_valkey.scan(f"*{ada.pk}*")) == []
     assert list(inbox_valkey.scan(f"*{bob.pk}*")) != []
     assert len(get_message_store().personal_data.list_messages(bob.pk, "", 10)) == 1
+
+
+@pytest.fixture
+def mona(inbox_valkey: SyncKeyspace) -> User:
+    """Somebody who moderates."""
+    return User.objects.create_user("mona", is_staff=True)
+
+
+def test_an_export_tells_what_moderation_holds_but_not_who_reported(people, mona: User, tmp_path: Path) -> None:
+    ada, bob, eve = people
+    report_user(ada.pk, eve.pk, "sells pills", "buy my pills")
+    warned = report_user(bob.pk, ada.pk, "shouts", "WHY DO YOU NOT ANSWER")[0]
+    report_spammer(ada.pk, points=1.2, reason="wrote to 120 people")
+    take_report(mona, warned.pk, "bob sounds upset")
+    warn_reported(mona, warned.pk, "please be kind")
+    suspend(mona, ada.pk, "three strikes")
+    path = tmp_path / "ada.zip"
+    counts = json.loads(run("export_user", "ada", "--out", path, "--json"))
+    assert (counts["reports"], counts["reports_about"], counts["warnings"]) == (1, 2, 1)
+    with zipfile.ZipFile(path) as archive:
+        [report] = json.loads(archive.read("reports.json"))
+        conduct = json.loads(archive.read("conduct.json"))
+        everything = " ".join(archive.read(name).decode() for name in archive.namelist())
+    assert (report["reported_user_id"], report["content"]) == (eve.pk, "buy my pills")
+    assert conduct["suspension_reason"] == "three strikes"
+    assert (conduct["message_limit"]["reason"], conduct["message_limit"]["times_limited"]) == ("wrote to 120 people", 1)
+    assert [warning["note"] for warning in conduct["warnings"]] == ["please be kind"]
+    about = [(one["by_the_site"], one["reason"], one["outcome"]) for one in conduct["reports_about"]]
+    assert about == [(False, None, "warned"), (True, "wrote to 120 people", None)]
+    assert [one["action"] for one in conduct["decisions"]] == ["warn user", "suspend"]
+    for theirs in ("bob", bob.pk, "mona", mona.pk, "shouts", "WHY DO YOU"):
+        assert theirs not in everything
+
+
+def test_deleting_takes_along_what_moderation_holds_and_leaves_the_audit_log(people, mona: User) -> None:
+    ada, bob, eve = people
+    report_user(ada.pk, eve.pk, "sells pills")
+    taken = report_user(eve.pk, bob.pk, "shouts")[0]
+    warned = report_user(bob.pk, ada.pk, "shouts")[0]
+    report_spammer(ada.pk, points=1.2, reason="many")
+    warn_reported(mona, warned.pk, "please be kind")
+    take_report(mona, taken.pk)
+    LogEntry.objects.create(
+        user=mona,
+        content_type=ContentType.objects.get_for_model(User),
+        object_id=ada.pk,
+        object_repr="ada",
+        action_flag=2,
+    )
+    receipt = json.loads(run("delete_user", "ada", "--yes", "--json"))
+    deleted = receipt["deleted"]
+    assert (deleted["reports"], deleted["reports_about"], deleted["warnings"]) == (1, 2, 1)
+    assert [report.pk for report in Report.objects.all()] == [taken.pk]
+    assert not WarningNote.objects.exists()
+    assert not Reputation.objects.exists()
+    assert not LogEntry.objects.exists()
+    assert AuditEntry.objects.filter(target=ada.pk).count() == 1
+    run("delete_user", "mona", "--yes")
+    taken.refresh_from_db()
+    assert (taken.state, taken.assignee) == ("in_progress", None), "another moderator takes it"
+    assert set(AuditEntry.objects.values_list("actor_name", flat=True)) == {"mona"}
+
+
+def test_the_pages_of_the_audit_log_and_the_queue_open_when_everybody_in_them_is_gone(
+    people, mona: User, admin_client: Client
+) -> None:
+    ada, bob, _ = people
+    warned = report_user(bob.pk, ada.pk, "shouts")[0]
+    warn_reported(mona, warned.pk, "please be kind")
+    for name in ("ada", "bob", "mona"):
+        run("delete_user", name, "--yes")
+    page = admin_client.get("/admin/moderation/auditentry/").content.decode()
+    assert ada.pk in page
+    assert "please be kind" in page
+    assert admin_client.get("/admin/moderation/report/").status_code == 200
+
+
+def test_deleting_leaves_nothing_in_what_the_spam_scorer_counts(people, cache_valkey: str) -> None:
+    ada, bob, _ = people
+    track_messages([(ada.pk, bob.pk), (bob.pk, ada.pk)], NOW)
+    run("delete_user", "ada", "--yes")
+    left = list(sync_client(cache_valkey).scan_iter(match="spam:*"))
+    assert left
+    assert not [key for key in left if ada.pk in key]
 
 
 def test_what_a_batch_under_way_brings_later_is_deleted_too(people) -> None:

@@ -1,7 +1,6 @@
 """Who is taken for a spammer: a spammer is, and fifty people who talk are not."""
 
 import random
-from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
@@ -9,13 +8,9 @@ from django.utils import timezone
 
 from apps.accounts.facts import load_facts
 from apps.accounts.models import Reputation, User
-from apps.accounts.services.reputation import (
-    lift_expired_limits,
-    lower_reputation,
-    reputation_lowered,
-    restore_reputation,
-)
+from apps.accounts.services.reputation import lift_expired_limits, lower_reputation, restore_reputation
 from apps.messagelog.base import LogRecord
+from apps.moderation.models import Report
 from apps.protocol.records import ConversationRead, MessageSubmitted, encode_record
 from apps.spam import runner
 from apps.spam.runner import score_records
@@ -110,34 +105,23 @@ def people(db: None, clock: Clock) -> list[User]:
     return users
 
 
-@pytest.fixture
-def told() -> Iterator[list[str]]:
-    """Give the users of whom whoever listens was told."""
-    found: list[str] = []
-
-    def note(user_id: str, **_: object) -> None:
-        found.append(user_id)
-
-    reputation_lowered.connect(note)
-    yield found
-    reputation_lowered.disconnect(note)
-
-
 @pytest.mark.django_db(transaction=True)
-def test_a_spammer_is_caught_limited_and_told_of_once(people: list[User], clock: Clock, told: list[str]) -> None:
+def test_a_spammer_is_caught_limited_and_reported_once(people: list[User], clock: Clock) -> None:
     spammer, *others = people
     for number, other in enumerate(others):
         clock.now += 20_000  # three a minute, all day
         score_records([record(spammer.pk, other.pk, number)])
-    assert told == [spammer.pk]
+    report = Report.objects.get()
+    assert (report.reported_user_id, report.reporter_id, report.repeats) == (spammer.pk, None, 0)
     found = Reputation.objects.get()
+    assert report.reason == found.reason
     assert (found.user_id, found.messages_per_minute, found.times_limited) == (spammer.pk, 5, 1)
     assert "have not answered" in found.reason
     assert load_facts([spammer.pk])[spammer.pk].messages_per_minute == 5
 
 
 @pytest.mark.django_db(transaction=True)
-def test_fifty_people_who_talk_all_day_are_not_caught(people: list[User], clock: Clock, told: list[str]) -> None:
+def test_fifty_people_who_talk_all_day_are_not_caught(people: list[User], clock: Clock) -> None:
     rng = random.Random(7)
     talkers = people[:50]
     circles = {user.pk: rng.sample([one.pk for one in talkers if one != user], 12) for user in talkers}
@@ -152,7 +136,7 @@ def test_fifty_people_who_talk_all_day_are_not_caught(people: list[User], clock:
                 batch.append(record(sender, receiver, number))
         score_records(batch)
     assert number > 4_000
-    assert told == []
+    assert not Report.objects.exists()
     assert not Reputation.objects.exists()
 
 
@@ -192,3 +176,12 @@ def test_a_limit_ends_by_itself_or_by_a_moderator_and_may_come_again(people: lis
     restore_reputation(user_id)
     assert load_facts([user_id])[user_id].messages_per_minute is None
     assert Reputation.objects.get().times_limited == 2
+    assert not lower_reputation(user_id, points=1.5, reason="z"), "what was found is found again with each message"
+    Reputation.objects.update(spared_until=timezone.now() - timedelta(seconds=1))
+    assert lower_reputation(user_id, points=1.5, reason="z"), "a moderator's word stands as long as a limit would"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_nobody_is_spared_of_whom_nothing_was_found(people: list[User], cache_valkey: str) -> None:
+    restore_reputation(people[0].pk)
+    assert lower_reputation(people[0].pk, points=1.5, reason="x")

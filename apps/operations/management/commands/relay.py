@@ -2,23 +2,22 @@
 
 from typing import Any
 
-from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from apps.connections.bus import BusSender
 from apps.delivery.deliver import deliver_changes
 from apps.inbox.inbox import drop_epoch
 from apps.messagelog.generation import set_up_log
-from apps.messagelog.log import get_message_log
+from apps.messagelog.log import get_message_log, new_reader_id
 from apps.messagestore.store import get_message_store
-from apps.observability.exposition import serve_metrics
 from apps.observability.process import name_process
 from apps.operations.caches import UnsuitableCache, check_caches
 from apps.operations.collector import calm_collector
+from apps.operations.metrics_port import open_metrics_port
 from apps.operations.termination import stop_on_signals
 from apps.relay.delivery_lane import DeliveryLane
 from apps.relay.pipeline import RelayPipeline
-from apps.relay.runner import RelayRunner, new_reader_id
+from apps.relay.runner import RelayRunner
 
 
 class Command(BaseCommand):
@@ -32,11 +31,9 @@ class Command(BaseCommand):
         name_process(reader_id)
         try:
             check_caches()
-            serve_metrics(settings.METRICS_PORT)
         except UnsuitableCache as error:
             raise CommandError(str(error)) from None
-        except OSError as error:
-            raise CommandError(f"cannot serve metrics on METRICS_PORT {settings.METRICS_PORT}: {error}") from None
+        open_metrics_port()
         bus = BusSender()
         lane = DeliveryLane(
             deliver=lambda changes: deliver_changes(changes, bus),

@@ -4,11 +4,11 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from apps.messagelog.log import get_message_log
+from apps.messagelog.log import get_message_log, new_reader_id
 from apps.observability.process import name_process
 from apps.operations.collector import calm_collector
+from apps.operations.metrics_port import open_metrics_port
 from apps.operations.termination import stop_on_signals
-from apps.relay.runner import new_reader_id
 from apps.spam.runner import SpamScorer
 
 
@@ -23,6 +23,7 @@ class Command(BaseCommand):
         """Score until SIGTERM or SIGINT."""
         reader_id = new_reader_id()
         name_process(reader_id)
+        open_metrics_port()
         scorer = SpamScorer(get_message_log(), reader_id)
         stop_on_signals(scorer.stop)
         calm_collector()

@@ -3,7 +3,8 @@
 import { html } from "lit";
 
 export function renderInterruption(kind, useHere) {
-  return kind === "replaced" ? renderReplaced(useHere) : renderEnded();
+  if (kind === "replaced") return renderReplaced(useHere);
+  return kind === "suspended" ? renderSuspended() : renderEnded();
 }
 
 function renderReplaced(useHere) {
@@ -12,6 +13,16 @@ function renderReplaced(useHere) {
       <h1>This chat is open in another window</h1>
       <p>A login can be used in one window at a time. Nothing is lost: all messages are in the other window too.</p>
       <button class="primary" type="button" @click=${useHere}>Use here</button>
+    </section>
+  `;
+}
+
+function renderSuspended() {
+  return html`
+    <section class="interruption">
+      <h1>Your account is suspended</h1>
+      <p>A moderator of this site has suspended it. Nothing is deleted. Who logs in is told the reason.</p>
+      <a class="primary button" href="/login/">Log in to see why</a>
     </section>
   `;
 }

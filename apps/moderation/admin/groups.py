@@ -1,0 +1,45 @@
+"""Groups of permissions, in the same clothes as the rest; only superusers see them."""
+
+from typing import TYPE_CHECKING, Any
+
+from django.contrib import admin
+from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
+from django.contrib.auth.models import Group
+from django.http import HttpRequest
+from unfold.admin import ModelAdmin
+
+from apps.moderation.admin.decisions import moderator_of
+from apps.moderation.audit import record
+
+if TYPE_CHECKING:
+    _GroupAdmin = DjangoGroupAdmin
+else:
+
+    class _GroupAdmin(DjangoGroupAdmin, ModelAdmin):
+        """Django's, dressed by unfold."""
+
+
+admin.site.unregister(Group)
+
+
+@admin.register(Group)
+class GroupAdmin(_GroupAdmin):
+    """Whoever changes what a group may do is in the audit log."""
+
+    filter_horizontal = ()  # as with users: two lists beside each other are wider than many a window
+
+    def log_addition(self, request: HttpRequest, obj: Group, message: Any) -> Any:
+        """Note it in the audit log too."""
+        record(moderator_of(request), "add group", obj.name)
+        return super().log_addition(request, obj, message)
+
+    def log_change(self, request: HttpRequest, obj: Group, message: Any) -> Any:
+        """Note it in the audit log too."""
+        record(moderator_of(request), "change group", obj.name)
+        return super().log_change(request, obj, message)
+
+    def log_deletions(self, request: HttpRequest, queryset: Any) -> Any:
+        """Note it in the audit log too."""
+        for group in queryset:
+            record(moderator_of(request), "delete group", group.name)
+        return super().log_deletions(request, queryset)

@@ -1,0 +1,1 @@
+"""How dates and times are written; Django asks for the folder of the language."""

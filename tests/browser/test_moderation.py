@@ -1,0 +1,60 @@
+"""A moderator at work, and what the person sees who is suspended."""
+
+import re
+
+from playwright.sync_api import Browser, Page, expect
+
+from tests.browser.conftest import PersonMaker
+from tests.browser.person import PASSWORD
+from tests.client.server import Server
+
+WITHIN_MS = 60_000
+
+MAKE_MODERATOR = """
+from django.contrib.auth.models import Group
+from apps.accounts.models import User
+user = User.objects.create_user("mona", "{password}", is_staff=True)
+user.groups.add(Group.objects.get(name="moderator"))
+"""
+
+
+def log_in_moderator(browser: Browser, server: Server, complaints: list[str]) -> Page:
+    """A window of a new moderator, at the admin's start; what the page's policy forbids is a complaint."""
+    server.manage("shell", "-c", MAKE_MODERATOR.format(password=PASSWORD))
+    page = browser.new_context(locale="en-GB").new_page()
+    page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
+    page.goto(f"{server.base_url}/admin/")
+    page.get_by_label("Username").fill("mona")
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Log in").click()
+    return page
+
+
+def test_a_suspended_users_window_closes_and_says_why(
+    browser: Browser, make_person: PersonMaker, chat_server: Server
+) -> None:
+    ada, bob = make_person("Ada"), make_person("Bob")
+    ada.register()
+    bob.register()
+    ada.find(bob)
+    ada.write("buy my pills")
+    ada.see_message_state("buy my pills", "delivered")
+
+    complaints: list[str] = []
+    page = log_in_moderator(browser, chat_server, complaints)
+    page.goto(f"{chat_server.base_url}/admin/accounts/user/?q={ada.username}")
+    page.get_by_role("link", name=ada.username).click()
+    page.get_by_role("link", name="Suspend").click()
+    page.get_by_label("Reason").fill("sells pills")
+    page.get_by_role("button", name="Suspend").click()
+    expect(page.get_by_text("The user is suspended.")).to_be_visible()
+
+    expect(ada.page.get_by_role("heading", name="Your account is suspended")).to_be_visible(timeout=WITHIN_MS)
+    ada.page.get_by_role("link", name="Log in to see why").click()
+    ada.page.get_by_label("Username").fill(ada.username)
+    ada.page.get_by_label("Password").fill(PASSWORD)
+    ada.page.get_by_role("button", name="Log in").click()
+    expect(ada.page.get_by_role("alert")).to_have_text(re.compile("suspended: sells pills"))
+    bob.wait_connected()
+    assert not complaints, "the pages of the admin load only what their policy allows"
+    page.context.close()
