@@ -7,9 +7,9 @@ begin again so begin in another topic, and can never be taken for older ones. ``
 import logging
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from kafka.admin import ConfigResource, ConfigResourceType
 from kafka.errors import TopicAlreadyExistsError
@@ -24,6 +24,8 @@ SAFE_REPLICATION_FACTOR = 3
 SEGMENT_MS = 3_600_000
 TOPIC_KNOWN_SECONDS = 15.0
 DEAD_LETTERS_KEPT_MS = 30 * 86_400_000
+
+Answer = TypeVar("Answer")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,18 +104,7 @@ class Topics:
             "message.timestamp.type": "LogAppendTime",  # one clock for `replay --from`
         }
         self._create(self.name(generation), plan.partitions, plan, settings)
-        return self._describe_made(generation)
-
-    def _describe_made(self, generation: int) -> LogTopic:
-        """A topic that was just made: brokers hear of it one after the other, and any of them may be asked."""
-        give_up_at = time.monotonic() + TOPIC_KNOWN_SECONDS
-        while True:
-            try:
-                return self._describe(generation)
-            except LogUnavailable:
-                if time.monotonic() > give_up_at:
-                    raise
-                time.sleep(PAUSE_SECONDS)
+        return _ask_until_known(lambda: self._describe(generation))
 
     def create_dead_letters(self, plan: TopicPlan) -> None:
         """Make the topic of the dead letters unless it is there."""
@@ -165,7 +156,7 @@ class Topics:
                 f" LOG_REPLICATION_FACTOR says {plan.copies}: reassign its partitions,"
                 f" or set LOG_REPLICATION_FACTOR={topic.replication_factor}"
             )
-        least = self._min_insync_replicas(topic.name)
+        least = _ask_until_known(lambda: self._min_insync_replicas(topic.name))
         if least < plan.least_copies:
             raise ValueError(
                 f"the log's topic {topic.name} has min.insync.replicas={least} and it takes {plan.least_copies}:"
@@ -175,7 +166,11 @@ class Topics:
     def _min_insync_replicas(self, name: str) -> int:
         resource = ConfigResource(ConfigResourceType.TOPIC, name, ["min.insync.replicas"])
         configs: Any = self._admin.ask(lambda client: client.describe_configs([resource], config_filter="all"))
-        return int(configs["topic"][name]["min.insync.replicas"]["value"])
+        # The client does not say why a broker gave none: it has not heard of the topic.
+        found = configs.get("topic", {}).get(name, {}).get("min.insync.replicas")
+        if found is None:
+            raise LogUnavailable(f"Kafka does not know its topic {name} yet")
+        return int(found["value"])
 
     def check_missing(self, generation: int) -> None:
         """Raise LogUnavailable if the controller has the topic of a generation, though a broker did not list it."""
@@ -186,3 +181,15 @@ class Topics:
             if isinstance(error.__cause__, TopicAlreadyExistsError):
                 raise LogUnavailable(f"Kafka does not list its topic {self.name(generation)} yet") from error
             raise
+
+
+def _ask_until_known(question: Callable[[], Answer]) -> Answer:
+    """Of a topic that may just have been made: brokers hear of it one after the other, and any of them may be asked."""
+    give_up_at = time.monotonic() + TOPIC_KNOWN_SECONDS
+    while True:
+        try:
+            return question()
+        except LogUnavailable:
+            if time.monotonic() > give_up_at:
+                raise
+            time.sleep(PAUSE_SECONDS)

@@ -1,9 +1,11 @@
 """Who may do what: every call, by everybody who might try."""
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import Group
 from rest_framework.test import APIClient
 
 from apps.accounts.models import Block, Contact, User
@@ -19,39 +21,48 @@ class Call:
     path: str
     body: dict[str, Any] | None
     anonymous: int
-    owner: int
-    other: int
+    owner: int  # Ada, whose the contact, the block and the device are
+    other: int  # Carol, a stranger
+    blocked: int  # Dave, whom Bob has blocked
+    suspended: int  # Ada, suspended
+    moderator: int  # Mona, whose rights are the admin's: here they are a stranger's
 
 
 NEW_PASSWORD = {"old_password": PASSWORD, "new_password": "staple battery horse"}
+EVE = {"username": "eve", "password": PASSWORD}
+ADA = {"username": "ada", "password": PASSWORD}
+REPORT = {"user_id": "{other}", "reason": "spam"}
 CALLS = [
-    # method, path, body                                                             anonymous, Ada, Carol
-    Call("post", "auth/register", {"username": "eve", "password": PASSWORD}, 201, 201, 201),
-    Call("post", "auth/login", {"username": "ada", "password": PASSWORD}, 200, 200, 200),
-    Call("post", "auth/logout", None, 401, 204, 204),
-    Call("post", "auth/ticket", None, 401, 200, 200),
-    Call("post", "auth/password", NEW_PASSWORD, 401, 200, 200),
-    Call("get", "user/me", None, 401, 200, 200),
-    Call("patch", "user/me", {"display_name": "X"}, 401, 200, 200),
-    Call("get", "user/{other}", None, 401, 200, 200),
-    Call("get", "user/usr-000000000000", None, 401, 404, 404),
-    Call("get", "users?search=bob", None, 401, 200, 200),
-    Call("get", "user/settings", None, 401, 200, 200),
-    Call("put", "user/settings", {"history_days": 90}, 401, 200, 200),
-    Call("get", "user/{other}/status", None, 401, 200, 200),
-    Call("post", "user/status", {"user_ids": []}, 401, 200, 200),
-    Call("get", "history/{other}", None, 401, 403, 403),
-    Call("get", "conversations", None, 401, 200, 200),
-    Call("get", "contacts", None, 401, 200, 200),
-    Call("post", "contacts", {"user_id": "{other}"}, 401, 200, 201),
-    Call("delete", "contacts/{other}", None, 401, 204, 404),
-    Call("get", "blocks", None, 401, 200, 200),
-    Call("post", "blocks", {"user_id": "{other}"}, 401, 200, 201),
-    Call("delete", "blocks/{other}", None, 401, 204, 404),
-    Call("get", "devices", None, 401, 200, 200),
-    Call("delete", "devices/{own}", None, 401, 204, 404),
-    Call("delete", "devices/{device}", None, 401, 404, 404),
-    Call("get", "nothing/here", None, 404, 404, 404),
+    # method, path, body, then: anonymous, owner, other, blocked, suspended, moderator
+    Call("post", "auth/register", EVE, 201, 201, 201, 201, 201, 201),
+    Call("post", "auth/login", ADA, 200, 200, 200, 200, 403, 200),
+    Call("post", "auth/logout", None, 401, 204, 204, 204, 403, 204),
+    Call("post", "auth/ticket", None, 401, 200, 200, 200, 403, 200),
+    Call("post", "auth/password", NEW_PASSWORD, 401, 200, 200, 200, 403, 200),
+    Call("get", "user/me", None, 401, 200, 200, 200, 403, 200),
+    Call("patch", "user/me", {"display_name": "X"}, 401, 200, 200, 200, 403, 200),
+    Call("get", "user/{other}", None, 401, 200, 200, 200, 403, 200),
+    Call("get", "user/usr-000000000000", None, 401, 404, 404, 404, 403, 404),
+    Call("get", "users?search=bob", None, 401, 200, 200, 200, 403, 200),
+    Call("get", "user/settings", None, 401, 200, 200, 200, 403, 200),
+    Call("put", "user/settings", {"history_days": 90}, 401, 200, 200, 200, 403, 200),
+    Call("get", "user/{other}/status", None, 401, 200, 200, 200, 403, 200),
+    Call("post", "user/status", {"user_ids": []}, 401, 200, 200, 200, 403, 200),
+    Call("get", "history/{other}", None, 401, 403, 403, 403, 403, 403),
+    Call("get", "conversations", None, 401, 200, 200, 200, 403, 200),
+    Call("get", "contacts", None, 401, 200, 200, 200, 403, 200),
+    Call("post", "contacts", {"user_id": "{other}"}, 401, 200, 201, 201, 403, 201),
+    Call("delete", "contacts/{other}", None, 401, 204, 404, 404, 403, 404),
+    Call("get", "blocks", None, 401, 200, 200, 200, 403, 200),
+    Call("post", "blocks", {"user_id": "{other}"}, 401, 200, 201, 201, 403, 201),
+    Call("delete", "blocks/{other}", None, 401, 204, 404, 404, 403, 404),
+    Call("get", "devices", None, 401, 200, 200, 200, 403, 200),
+    Call("delete", "devices/{own}", None, 401, 204, 404, 404, 403, 404),
+    Call("delete", "devices/{device}", None, 401, 404, 404, 404, 403, 404),
+    Call("get", "reports", None, 401, 200, 200, 200, 403, 200),
+    Call("post", "reports", REPORT, 401, 201, 201, 201, 403, 201),
+    Call("get", "warnings", None, 401, 200, 200, 200, 403, 200),
+    Call("get", "nothing/here", None, 404, 404, 404, 404, 404, 404),
 ]
 PUBLIC = {"auth/register", "auth/login", "nothing/here"}
 
@@ -87,13 +98,23 @@ class TestEveryCall:
     def test_by_somebody_else(self, call: Call, ids, person) -> None:
         assert send(person("carol").client, call, ids).status_code == call.other
 
+    def test_by_somebody_whom_the_other_has_blocked(self, call: Call, ids, person) -> None:
+        dave = person("dave")
+        Block.objects.create(owner_id=ids["other"], person=dave.user)
+        assert send(dave.client, call, ids).status_code == call.blocked
+
     def test_by_a_suspended_user(self, call: Call, ids, ada) -> None:
         User.objects.filter(pk=ada.user.pk).update(is_active=False)
         response = send(ada.client, call, ids)
-        expected = {"auth/register": 201, "nothing/here": 404}.get(call.path, 403)
-        assert response.status_code == expected
-        if expected == 403:
+        assert response.status_code == call.suspended
+        if call.suspended == 403:
             assert response.json()["code"] == "suspended"
+
+    def test_by_a_moderator(self, call: Call, ids, person) -> None:
+        mo = person("mona")
+        User.objects.filter(pk=mo.user.pk).update(is_staff=True)
+        mo.user.groups.add(Group.objects.get(name="moderator"))
+        assert send(mo.client, call, ids).status_code == call.moderator
 
     def test_by_a_removed_device(self, call: Call, ids, ada) -> None:
         ada.device.delete()
@@ -102,3 +123,11 @@ class TestEveryCall:
 
     def test_no_answer_may_be_cached(self, call: Call, ids, ada) -> None:
         assert send(ada.client, call, ids)["Cache-Control"] == "private, no-store"
+
+
+def test_the_table_has_every_call_of_the_schema(anonymous) -> None:
+    tabled = {(call.method, f"/api/{call.path.partition('?')[0]}") for call in CALLS}
+    for template, methods in anonymous.get("/api/schema/").json()["paths"].items():
+        pattern = re.compile(re.sub(r"\{\w+\}", r"(\\{\\w+\\}|usr-\\w+)", template))
+        for method in methods:
+            assert any(one == method and pattern.fullmatch(path) for one, path in tabled), f"{method} {template}"
