@@ -23,13 +23,13 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet install --requir
 # What only tests and checks need is installed with the first of them, and kept from then on.
 DEV_STAMP := $(VENV)/.stamp-dev
 RUN_STAMP := $(VENV)/.stamp-run
-NEEDS_DEV := $(filter test test-full faults simulate planted rehearsal check bench lock format,$(MAKECMDGOALS))$(wildcard $(DEV_STAMP))
+NEEDS_DEV := $(filter test test-full faults simulate planted rehearsal check bench audit lock format,$(MAKECMDGOALS))$(wildcard $(DEV_STAMP))
 DEPENDENCIES := $(if $(NEEDS_DEV),$(DEV_STAMP),$(RUN_STAMP))
 ASSETS := $(VENV)/.stamp-assets
 ASSET_SOURCES := $(shell find static/chat/js static/chat/css -type f 2>/dev/null) esbuild.config.js
 
 .DELETE_ON_ERROR:
-.PHONY: setup run test test-full faults simulate planted rehearsal check format bench lock clean
+.PHONY: setup run test test-full faults simulate planted rehearsal check format bench audit lock clean
 
 ## Install what running needs, and build the browser app.
 setup: $(DEPENDENCIES) $(ASSETS)
@@ -93,6 +93,12 @@ format: setup
 ## Measure the delivery pipeline.
 bench: setup
 	$(BIN)/python -m benchmarks.pipeline $(ARGS)
+
+## Ask the public databases of vulnerabilities about every pinned dependency; needs the open internet.
+audit: setup
+	$(BIN)/uv tool run --from pip-audit==2.10.1 pip-audit --disable-pip --require-hashes \
+		--requirement requirements.txt --requirement requirements/dev.txt
+	$(NPM) audit
 
 ## Pin the newest dependencies that requirements/*.in allow.
 lock: $(DEPENDENCIES)
