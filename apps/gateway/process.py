@@ -14,6 +14,7 @@ from apps.connections import bus, registry
 from apps.gateway.ban_watch import BanWatch
 from apps.gateway.close_codes import CloseReason
 from apps.gateway.connection import Connection
+from apps.gateway.connection_table import ConnectionTable
 from apps.gateway.database import DatabaseThreads
 from apps.gateway.device_sightings import DeviceSightings
 from apps.gateway.drains import DrainRequests
@@ -72,9 +73,7 @@ class GatewayProcess:
             now_ms=_now_ms,
         )
         self._events = GatewayEvents(self)
-        self._connections: dict[str, Connection] = {}
-        self._empty = asyncio.Event()
-        self._empty.set()
+        self._table = ConnectionTable()
         self._ended: list[tuple[str, str, int]] = []
         self._ended_wake = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -122,7 +121,7 @@ class GatewayProcess:
 
     async def _close_in_steps(self) -> None:
         """All at once would bring all clients back at once."""
-        everybody = list(self._connections.values())
+        everybody = list(self._table.values())
         step = max(1, len(everybody) // CLOSING_STEPS)
         for start in range(0, len(everybody), step):
             for connection in everybody[start : start + step]:
@@ -130,7 +129,7 @@ class GatewayProcess:
             await asyncio.sleep(CLOSING_SECONDS / CLOSING_STEPS if len(everybody) > step else 0)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(LAST_CLOSES_SECONDS):
-                await self._empty.wait()
+                await self._table.wait_until_empty()
 
     def _own(self, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
         task = asyncio.create_task(work, name=name)
@@ -152,61 +151,34 @@ class GatewayProcess:
 
     def connections(self) -> Collection[Connection]:
         """Everybody who is connected here."""
-        return self._connections.values()
+        return self._table.values()
 
     def find(self, device_id: str) -> Connection | None:
         """A device's connection to this process."""
-        return self._connections.get(device_id)
+        return self._table.find(device_id)
 
     async def open(self, connection: Connection) -> registry.Registration:
         """Register a connection; the device's older one, wherever it is, is closed with 4409. Raises ValkeyError."""
-        older = self._connections.get(connection.device_id)
-        # Pushes may come as soon as the registry has it, so it can be found before.
-        self._connections[connection.device_id] = connection
-        self._empty.clear()
+        self._table.add(connection)
         try:
             registration = await registry.register_connection(connection.user_id, connection.device_id, self.server_id)
         except (ValkeyError, OSError):
-            self._take_back(connection, older)
+            self._remove(connection)
             raise
         connection.connection_id = registration.connection_id
-        self._settle_rivals(connection, older)
+        self._table.settle(connection)
         if registration.previous_server_id not in ("", self.server_id):
             await self._tell_older(registration, connection)
         self.silence.heartbeat(connection)
         self.sightings.note(connection.device_id)
         self._events.check_newcomer(connection)
         CONNECTIONS_OPENED.inc()
-        CONNECTIONS.set(len(self._connections))
+        CONNECTIONS.set(len(self._table))
         return registration
 
-    def _take_back(self, connection: Connection, older: Connection | None) -> None:
-        """A connection was not registered: the one before it stands, unless it has ended meanwhile."""
-        if self._connections.get(connection.device_id) is not connection:
-            return
-        if older is not None and not older.outgoing.closing:
-            self._connections[connection.device_id] = older
-        else:
-            self._drop(connection.device_id)
-
-    def _drop(self, device_id: str) -> None:
-        del self._connections[device_id]
-        CONNECTIONS.set(len(self._connections))
-        if not self._connections:
-            self._empty.set()
-
-    def _settle_rivals(self, connection: Connection, older: Connection | None) -> None:
-        """Of this device's connections here the one with the highest id stays; one not registered yet settles it
-        itself.
-        """
-        for rival in (older, self._connections.get(connection.device_id)):
-            if rival is None or rival is connection or not rival.connection_id:
-                continue
-            winner, loser = (
-                (connection, rival) if rival.connection_id < connection.connection_id else (rival, connection)
-            )
-            self._connections[connection.device_id] = winner
-            loser.close(CloseReason.REPLACED)
+    def _remove(self, connection: Connection) -> None:
+        self._table.remove(connection)
+        CONNECTIONS.set(len(self._table))
 
     @staticmethod
     async def _tell_older(registration: registry.Registration, connection: Connection) -> None:
@@ -218,8 +190,7 @@ class GatewayProcess:
 
     async def close(self, connection: Connection) -> None:
         """A connection's socket is gone."""
-        if self._connections.get(connection.device_id) is connection:
-            self._drop(connection.device_id)
+        self._remove(connection)
         self.silence.forget(connection)
         self.presence.forget(connection)
         self.sightings.note(connection.device_id)

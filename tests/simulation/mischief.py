@@ -12,14 +12,13 @@ class Reuses:
     """The client ids that one device used again, and what it was told. The answers are not its history's business:
     that is of the first words.
 
-    ✓ for other words is wrong, unless a late `conflict` takes it back. After the `conflict`, ✓ with the id of the first
-    words is theirs: it may come again at any time.
+    ✓ for other words is wrong, unless a late `conflict` takes it back. After that each ✓ is for the first words,
+    which may be sent again at any time.
     """
 
     def __init__(self, client: SimClient) -> None:
         self._client = client
         self._unsettled: dict[ClientId, bool] = {}  # whether ✓ has come
-        self._first: dict[ClientId, str] = {}  # the message ids of the first words
         self._told: set[ClientId] = set()  # there has been a conflict
         client.diverts = self._take
 
@@ -31,7 +30,6 @@ class Reuses:
         if message is None:
             return False
         self._unsettled[message.client_id] = False
-        self._first[message.client_id] = str(message.message_id)
         frame = {
             "action": "send_message",
             "receiver_id": message.receiver_id,
@@ -56,8 +54,7 @@ class Reuses:
         if client_id not in self._unsettled:
             return False
         if frame["action"] == "message_received":
-            if client_id not in self._told or frame["message_id"] != self._first[client_id]:
-                self._unsettled[client_id] = True
+            self._unsettled[client_id] = client_id not in self._told
             return True
         if frame["action"] == "error":
             if frame["code"] == "conflict":

@@ -24,11 +24,11 @@ def connection(ended: bool = False) -> Any:
 
 @pytest.mark.parametrize("ended", [False, True])
 async def test_the_older_connection_stands_unless_it_has_ended_meanwhile(process: GatewayProcess, ended: bool) -> None:
-    older = process._connections["dev-1"] = connection(ended)
+    older = connection(ended)
+    process._table.add(older)
     with pytest.raises(ValkeyError):
         await process.open(connection())
     assert process.find("dev-1") is (None if ended else older)
-    assert process._empty.is_set() is ended
 
 
 async def test_a_first_connection_that_was_not_registered_is_none(process: GatewayProcess) -> None:
@@ -36,4 +36,4 @@ async def test_a_first_connection_that_was_not_registered_is_none(process: Gatew
     with pytest.raises(ValkeyError):
         await process.open(newcomer)
     assert process.find("dev-1") is None
-    assert process._empty.is_set()
+    await process._table.wait_until_empty()
