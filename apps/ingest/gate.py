@@ -134,6 +134,8 @@ def _to_question(submission: MessageSubmission) -> Entry:
         message_id=submission.message_id,
         sender_id=submission.origin.user_id,
         sender_device=submission.origin.device_id,
+        client_id=submission.client_key,
+        receiver_id=submission.frame.receiver_id or "",
     )
     return Entry(key=submission.conversation_id, payload=encode_record(record))
 

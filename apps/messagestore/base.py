@@ -85,6 +85,16 @@ class Standing:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ClientKey:
+    """What names a message for the client that wrote it; over shards it takes the receiver to find it."""
+
+    sender_id: str
+    sender_device: str
+    client_id: str
+    receiver_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Confirmation:
     """A device says that it has stored a message; ``by_receiver`` tells it from the sender's own other device."""
 
@@ -172,6 +182,9 @@ class MessageStore(Protocol):
 
     def list_standings(self, message_ids: Sequence[str]) -> dict[str, Standing]:
         """How messages stand, by id; unknown ids are left out."""
+
+    def list_standings_by_client(self, keys: Sequence[ClientKey]) -> dict[ClientKey, Standing]:
+        """The same by the clients' own ids. For the rare case: an engine may look for each of them."""
 
     def mark_repeated(self, message_ids: Sequence[str]) -> None:
         """Remember that the sender may hold another id or sequence, so that every later receipt repeats what stands."""

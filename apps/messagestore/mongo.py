@@ -14,7 +14,7 @@ from bson.datetime_ms import DatetimeMS
 from django.conf import settings
 
 from apps.messagestore import mongo_statements as statements
-from apps.messagestore.base import Body, Confirmation, NewMessage, Pointer, Standing, StoreUnavailable, Trace
+from apps.messagestore.base import Body, ClientKey, Confirmation, NewMessage, Pointer, Standing, StoreUnavailable, Trace
 from apps.messagestore.mongo_connection import Document
 from apps.messagestore.mongo_documents import (
     WITHOUT_CONTENT,
@@ -79,7 +79,7 @@ class MongoMessageStore:
             raise StoreUnavailable("a row that stood before is not on the majority yet")
         return found
 
-    def _list_by_triple(self, messages: Sequence[NewMessage]) -> dict[tuple[str, str, str], Standing]:
+    def _list_by_triple(self, messages: Sequence[NewMessage | ClientKey]) -> dict[tuple[str, str, str], Standing]:
         found: dict[tuple[str, str, str], Standing] = {}
         for start in range(0, len(messages), TRIPLES):
             with self._sessions.open() as collections:
@@ -94,6 +94,11 @@ class MongoMessageStore:
         rows = self._list_by_id(message_ids, {}, WITHOUT_CONTENT)
         self._finish_left(rows)
         return {row["_id"]: to_standing(row) for row in rows}
+
+    def list_standings_by_client(self, keys: Sequence[ClientKey]) -> dict[ClientKey, Standing]:
+        """See MessageStore."""
+        found = self._list_by_triple(keys)
+        return {key: found[_triple(key)] for key in keys if _triple(key) in found}
 
     def mark_repeated(self, message_ids: Sequence[str]) -> None:
         """See MessageStore."""
@@ -247,11 +252,11 @@ class MongoMessageStore:
         return rows
 
 
-def _triple(message: NewMessage) -> tuple[str, str, str]:
+def _triple(message: NewMessage | ClientKey) -> tuple[str, str, str]:
     return message.sender_id, message.sender_device, message.client_id
 
 
-def _by_triple(message: NewMessage, sharded: bool) -> Document:
+def _by_triple(message: NewMessage | ClientKey, sharded: bool) -> Document:
     """Over shards with the shard key, so that one shard is asked: there the triple is unique for each receiver."""
     triple = {name: getattr(message, name) for name in ("sender_id", "sender_device", "client_id")}
     return triple | ({"receiver_id": message.receiver_id or None, "group_id": None} if sharded else {})

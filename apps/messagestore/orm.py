@@ -12,6 +12,7 @@ from contextlib import AbstractContextManager
 from apps.messagestore.base import (
     TRACE_KEPT_MS,
     Body,
+    ClientKey,
     Confirmation,
     NewMessage,
     Pointer,
@@ -77,21 +78,18 @@ class OrmMessageStore:
         standing = self.list_standings([message.message_id for message in messages])
         found: dict[str, Standing] = {}
         for message in messages:
-            row = standing.get(message.message_id) or self._find_by_triple(message)
+            row = standing.get(message.message_id) or _find_by_triple(message)
             if row is not None:
                 found[message.message_id] = row
         return found
 
-    def _find_by_triple(self, message: NewMessage) -> Standing | None:
-        rows = fetch(
-            f"SELECT {STANDING} FROM message WHERE sender_id = %s AND sender_device = %s AND client_id = %s",
-            [message.sender_id, message.sender_device, message.client_id],
-        )
-        return to_standing(rows[0]) if rows else None
-
     def list_standings(self, message_ids: Sequence[str]) -> dict[str, Standing]:
         """See MessageStore."""
         return {row[0]: to_standing(row) for row in fetch_by_id(f"SELECT {STANDING} FROM message", message_ids)}
+
+    def list_standings_by_client(self, keys: Sequence[ClientKey]) -> dict[ClientKey, Standing]:
+        """See MessageStore."""
+        return {key: standing for key in keys if (standing := _find_by_triple(key)) is not None}
 
     def mark_repeated(self, message_ids: Sequence[str]) -> None:
         """See MessageStore."""
@@ -203,3 +201,11 @@ class OrmMessageStore:
     def check(self) -> None:
         """See MessageStore."""
         fetch("SELECT 1 FROM message WHERE id = ''", [])
+
+
+def _find_by_triple(named: NewMessage | ClientKey) -> Standing | None:
+    rows = fetch(
+        f"SELECT {STANDING} FROM message WHERE sender_id = %s AND sender_device = %s AND client_id = %s",
+        [named.sender_id, named.sender_device, named.client_id],
+    )
+    return to_standing(rows[0]) if rows else None

@@ -38,11 +38,17 @@ class MessageSubmitted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MessageRetried:
-    """A sender's device asked again after a message that has its ✓: it wants to know how it stands."""
+    """A sender's device asked again after a message that has its ✓: it wants to know how it stands.
+
+    ``message_id`` is what the gateway's cache says; ``client_id`` (its key) and ``receiver_id`` name the message where
+    that is the id of a repeat, which was dropped. They are empty in records of before they were written.
+    """
 
     message_id: str
     sender_id: str
     sender_device: str
+    client_id: str = ""
+    receiver_id: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,7 +103,14 @@ def encode_record(record: Record) -> bytes:
                 record.sent_at_ms,
             ]
         case MessageRetried():
-            fields = ["q", record.message_id, record.sender_id, record.sender_device]
+            fields = [
+                "q",
+                record.message_id,
+                record.sender_id,
+                record.sender_device,
+                record.client_id,
+                record.receiver_id,
+            ]
         case DeliveryConfirmed():
             fields = ["d", record.user_id, record.device_id, record.message_ids, record.timestamp_ms]
         case ConversationRead():
@@ -118,6 +131,14 @@ def decode_record(payload: str | bytes) -> Record:
             return _message_submitted(rest)
         case ["q", str(message_id), str(sender_id), str(device_id)]:
             record: _Notice = MessageRetried(message_id=message_id, sender_id=sender_id, sender_device=device_id)
+        case ["q", str(message_id), str(sender_id), str(device_id), str(client_id), str(receiver_id)]:
+            record = MessageRetried(
+                message_id=message_id,
+                sender_id=sender_id,
+                sender_device=device_id,
+                client_id=client_id,
+                receiver_id=receiver_id,
+            )
         case ["d", str(user_id), str(device_id), list(message_ids), int(timestamp_ms)]:
             record = DeliveryConfirmed(
                 user_id=user_id, device_id=device_id, message_ids=tuple(message_ids), timestamp_ms=timestamp_ms

@@ -99,7 +99,7 @@ class RelayPipeline:
                 named |= self._store.list_standings(missing)
             changes += settle_confirmations(self._store, batch.confirmations, named, people, now_ms)
             changes += settle_reads(self._store, batch.reads, named, people)
-            changes += answer_questions(batch.questions, named)
+            changes += answer_questions(self._store, batch.questions, named)
         RELAY_BATCH.observe(len(records))
         return Stored(changes=changes, broken=batch.broken)
 

@@ -14,6 +14,7 @@ from apps.messagestore.base import (
     HISTORY_KEPT_MS,
     TRACE_KEPT_MS,
     UNDELIVERED_KEPT_MS,
+    ClientKey,
     Confirmation,
     MessageStore,
     NewMessage,
@@ -121,6 +122,19 @@ def test_another_id_for_the_same_triple_finds_the_one_that_stands(store: Message
     found = store.insert_absent([second], NOW)
     assert found[second.message_id].message_id == MESSAGE.message_id
     assert store.list_standings([second.message_id]) == {}
+
+
+def test_a_message_is_found_by_its_clients_own_id(store: MessageStore) -> None:
+    store.insert_absent([MESSAGE, numbered(2)], NOW)
+    key = ClientKey(
+        sender_id=MESSAGE.sender_id,
+        sender_device=MESSAGE.sender_device,
+        client_id=MESSAGE.client_id,
+        receiver_id=MESSAGE.receiver_id,
+    )
+    found = store.list_standings_by_client([key, replace(key, client_id="i999"), replace(key, sender_device=B1)])
+    assert found == {key: standing(store)}
+    assert store.list_standings_by_client([]) == {}
 
 
 def test_of_two_ids_for_one_triple_in_a_batch_the_first_one_stands(store: MessageStore) -> None:

@@ -35,6 +35,7 @@ RECORDS: list[Record] = [
         sent_at_ms=4,
     ),
     MessageRetried(message_id=M, sender_id=A, sender_device="dev-0a1b2c3d4e5f"),
+    MessageRetried(message_id=M, sender_id=A, sender_device="dev-0a1b2c3d4e5f", client_id="i42", receiver_id=B),
     DeliveryConfirmed(user_id=B, device_id="dev-0a1b2c3d4e5f", message_ids=(M,), timestamp_ms=6),
     ConversationRead(user_id=B, device_id="dev-0a1b2c3d4e5f", told=A, message_id=M, timestamp_ms=7),
 ]

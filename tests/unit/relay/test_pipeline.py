@@ -1,5 +1,6 @@
 """What a batch of the log brings about, and that bringing it about twice changes nothing."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -265,6 +266,24 @@ def test_a_question_is_answered_with_two_ticks_if_there_are_any(world: Any) -> N
     world.bus.pushes.clear()
     world.relay(question, first_position=200)
     assert [frame["action"] for frame in world.bus.frames(world.ada1)] == ["message_delivered"]
+
+
+def test_a_question_by_the_id_of_a_repeat_is_answered_with_what_stands(world: Any) -> None:
+    world.relay(world.message())
+    repeat = f"msg-{99:016x}"
+    world.relay(world.message(message_id=repeat), first_position=9)
+    world.confirm(world.bob, world.bob1, 1)
+    world.bus.pushes.clear()
+    question = MessageRetried(
+        message_id=repeat, sender_id=world.ada, sender_device=world.ada1, client_id="i1", receiver_id=world.bob
+    )
+    world.relay(question, first_position=200)
+    told = [(frame["action"], frame["message_id"]) for frame in world.bus.frames(world.ada1)]
+    assert ("message_received", MESSAGE) in told
+    assert ("message_delivered", MESSAGE) in told
+    world.bus.pushes.clear()
+    world.relay(replace(question, sender_id=world.bob), first_position=201)
+    assert world.bus.frames(world.ada1) == [], "another's question about it"
 
 
 def test_an_inbox_that_was_lost_takes_no_put_but_its_connection_is_told_to_drain(world: Any) -> None:
