@@ -43,14 +43,15 @@ def wait_for_interrupt() -> None:
 
 
 def raise_interrupt(number: int, frame: FrameType | None) -> None:
-    """SIGTERM stops as Ctrl-C does."""
+    """Both stop it, also where a shell that started it in the background has it ignore SIGINT."""
     raise KeyboardInterrupt
 
 
 def main(arguments: list[str]) -> int:
     """Start, say where, and wait."""
     options = parse_arguments(arguments)
-    signal.signal(signal.SIGTERM, raise_interrupt)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, raise_interrupt)
     try:
         print("starting Kafka, MongoDB, PostgreSQL, Valkey, nginx and the site …", flush=True)
         with running_production_site(options.port) as site:
