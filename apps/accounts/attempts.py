@@ -41,14 +41,17 @@ def check_attempts(limit: AttemptLimit, request: HttpRequest) -> None:
     """Count one attempt of an address. Raises TooManyAttemptsError above the limit, ValkeyError when the cache is
     down.
     """
-    for seconds, attempts in limit.windows:
-        count_attempt(f"{limit.name}:{seconds}:{client_address(request)}", seconds=seconds, most=attempts)
+    _count_in_windows(limit, client_address(request))
 
 
 def check_user_attempts(limit: AttemptLimit, user_id: str) -> None:
     """Count one attempt of a user, wherever it comes from. Raises as `check_attempts`."""
+    _count_in_windows(limit, user_id)
+
+
+def _count_in_windows(limit: AttemptLimit, who: str) -> None:
     for seconds, attempts in limit.windows:
-        count_attempt(f"{limit.name}:{seconds}:{user_id}", seconds=seconds, most=attempts)
+        count_attempt(f"{limit.name}:{seconds}:{who}", seconds=seconds, most=attempts)
 
 
 def count_attempt(name: str, *, seconds: int, most: int) -> None:

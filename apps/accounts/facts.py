@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 import orjson
 from django.conf import settings
-from django.utils import timezone
 
 from apps.accounts.models import Block, Reputation, User
 from apps.connections.control import publish_facts_changed
@@ -58,7 +57,7 @@ def load_facts(user_ids: Sequence[str]) -> dict[str, AccountFacts]:
     blocks: dict[str, list[str]] = {}
     for owner_id, person_id in Block.objects.filter(owner__in=active).values_list("owner_id", "person_id"):
         blocks.setdefault(owner_id, []).append(person_id)
-    limited = Reputation.objects.filter(user__in=active, limited_until__gt=timezone.now())
+    limited = Reputation.objects.limited().filter(user__in=active)
     limits = dict(limited.values_list("user_id", "messages_per_minute"))
     known = {
         user_id: AccountFacts(

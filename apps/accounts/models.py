@@ -1,6 +1,6 @@
 """Rows of the users' database. Services write them, selectors read them."""
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.auth.models import PermissionsMixin
@@ -77,6 +77,14 @@ class UserSettings(models.Model):
         return f"settings of {self.user_id}"
 
 
+class ReputationQuerySet(models.QuerySet["Reputation"]):
+    """What was found, and of whom it still counts."""
+
+    def limited(self) -> Self:
+        """Those whose lower limit stands now."""
+        return self.filter(limited_until__gt=timezone.now())
+
+
 class Reputation(models.Model):
     """What the spam scorer found of a user, and the lower limit that follows for a while. No row: nothing was found."""
 
@@ -88,6 +96,8 @@ class Reputation(models.Model):
     spared_until = models.DateTimeField(null=True, help_text="A moderator lifted the limit: none is made before.")
     times_limited = models.PositiveIntegerField(default=0)
     updated_at = models.DateTimeField(auto_now=True)
+
+    objects: ClassVar = ReputationQuerySet.as_manager()
 
     class Meta:
         indexes: ClassVar = [

@@ -4,7 +4,7 @@ has any more. It walks on a page at a time.
 
 import random
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 
 from django.conf import settings
@@ -68,9 +68,7 @@ def sweep_inboxes() -> int:
     # First the inboxes, then the devices: whatever has an inbox had a device before.
     cursor, devices = list_devices_page(client.get(INBOX_CURSOR_KEY) or "", KEYS)
     facts = list_delivery_facts(sorted({user_id for user_id, _ in devices}))
-    gone = [
-        (user, device) for user, device in sorted(devices) if user not in facts or device not in facts[user].devices
-    ]
+    gone = _list_gone(sorted(devices), facts)
     for user_id, device_id in gone:
         delete_inbox(user_id, device_id)
     client.set(INBOX_CURSOR_KEY, cursor, ex=3_600)
@@ -93,16 +91,20 @@ def _adopt_orphans(page: Sequence[Standing], facts: Mapping[str, DeliveryFacts],
 
 def _release_gone_devices(page: Sequence[Standing], facts: Mapping[str, DeliveryFacts], now_ms: int) -> None:
     """Devices that were removed, or not seen for DEVICE_STALE_DAYS, are waited for no longer."""
-    living = {device_id for each in facts.values() for device_id in each.devices}
-    gone = dict.fromkeys(
+    waited_for = dict.fromkeys(
         (user_id, device_id)
         for one in page
         for user_id, device_ids in ((one.receiver_id, one.pending_devices), (one.sender_id, one.own_devices))
         for device_id in device_ids
-        if device_id not in living
     )
-    for user_id, device_id in gone:
+    for user_id, device_id in _list_gone(waited_for, facts):
         release_device(user_id, device_id, now_ms)
+
+
+def _list_gone(devices: Iterable[tuple[str, str]], facts: Mapping[str, DeliveryFacts]) -> list[tuple[str, str]]:
+    """Those of (user, device) that are no more, or stale."""
+    living = {device_id for each in facts.values() for device_id in each.devices}
+    return [(user_id, device_id) for user_id, device_id in devices if device_id not in living]
 
 
 def release_device(user_id: str, device_id: str, now_ms: int) -> int:

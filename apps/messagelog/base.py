@@ -72,6 +72,10 @@ class LogStatus:
     """Group → who reads for it now → that reader's partitions."""
     dead_letters: int
 
+    def groups(self) -> list[str]:
+        """Those that have committed anything, by name."""
+        return sorted({group for partition in self.partitions for group in partition.committed})
+
     def lags(self, group: str) -> list[int]:
         """Records that a group has still to read, for each partition."""
         return [max(0, partition.last - partition.committed.get(group, 0)) for partition in self.partitions]

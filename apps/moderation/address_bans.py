@@ -6,8 +6,6 @@ from collections.abc import Sequence
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
 from django.db import DatabaseError
-from django.db.models import Q
-from django.utils import timezone
 
 from apps.moderation.models import AddressBan
 
@@ -61,8 +59,7 @@ class AddressBans:
 
 def list_banned_networks() -> list[Network]:
     """The ranges of bans that have not run out."""
-    in_force = AddressBan.objects.filter(Q(until=None) | Q(until__gt=timezone.now()))
-    return [ip_network(network) for network in in_force.values_list("network", flat=True)]
+    return [ip_network(network) for network in AddressBan.objects.in_force().values_list("network", flat=True)]
 
 
 def _index(networks: Sequence[Network]) -> dict[tuple[int, int], frozenset[int]]:

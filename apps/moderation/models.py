@@ -1,6 +1,6 @@
 """Rows of moderation. Services write them; nothing here holds message content but what a reporter handed in."""
 
-from typing import Any, ClassVar, NoReturn
+from typing import Any, ClassVar, NoReturn, Self
 
 from django.conf import settings
 from django.db import models
@@ -91,6 +91,14 @@ class WarningNote(models.Model):
         return f"warning {self.pk} to {self.user_id}"
 
 
+class AddressBanQuerySet(models.QuerySet["AddressBan"]):
+    """Bans, and which of them count."""
+
+    def in_force(self) -> Self:
+        """Those that have not run out."""
+        return self.filter(Q(until=None) | Q(until__gt=timezone.now()))
+
+
 class AddressBan(models.Model):
     """Connections and requests from this range are refused until a time, or for good."""
 
@@ -98,6 +106,8 @@ class AddressBan(models.Model):
     reason = models.CharField(max_length=REASON_MAX_LENGTH)
     until = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    objects: ClassVar = AddressBanQuerySet.as_manager()
 
     class Meta:
         verbose_name = "ban by address"

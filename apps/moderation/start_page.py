@@ -7,7 +7,6 @@ from typing import Any
 from django.db.models import Q
 from django.http import HttpRequest
 from django.urls import reverse
-from django.utils import timezone
 
 from apps.accounts.models import Reputation, User
 from apps.moderation.models import AddressBan, AuditEntry, Report
@@ -47,11 +46,11 @@ def _figures(may: Callable[[str], bool]) -> list[Figure]:
     if may("accounts.view_user"):
         users = reverse("admin:accounts_user_changelist")
         suspended = User.objects.filter(is_active=False).count()
-        limited = Reputation.objects.filter(limited_until__gt=timezone.now()).count()
+        limited = Reputation.objects.limited().count()
         found.append(Figure(title="Suspended users", number=suspended, link=f"{users}?is_active__exact=0"))
         found.append(Figure(title="Users with a message limit", number=limited, link=f"{users}?limited=yes"))
     if may("moderation.view_addressban"):
-        bans = AddressBan.objects.filter(Q(until=None) | Q(until__gt=timezone.now())).count()
+        bans = AddressBan.objects.in_force().count()
         link = reverse("admin:moderation_addressban_changelist")
         found.append(Figure(title="Bans in force", number=bans, link=link))
     return found

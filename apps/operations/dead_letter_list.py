@@ -8,9 +8,8 @@ from datetime import UTC, datetime
 import orjson
 
 from apps.messagelog.base import DeadLetter
-from apps.protocol.ids import SNOWFLAKE_EPOCH_MS, is_message_id
-
-_SNOWFLAKE_TIME_SHIFT = 22
+from apps.operations.tracing import made_at_ms
+from apps.protocol.ids import is_message_id
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,7 +38,7 @@ def _describe(letter: DeadLetter) -> DeadLetterLine:
         # A library's error may quote what it could not read.
         reason=re.split(r"[(:]", letter.reason, maxsplit=1)[0].strip()[:80],
         size=len(letter.payload.encode()),
-        accepted_at=_accepted_at(message_id) if message_id else None,
+        accepted_at=datetime.fromtimestamp(made_at_ms(message_id) / 1000, UTC) if message_id else None,
     )
 
 
@@ -50,8 +49,3 @@ def _find_message_id(payload: str) -> str:
     except orjson.JSONDecodeError:
         return ""
     return next((field for field in fields if is_message_id(field)), "") if isinstance(fields, list) else ""
-
-
-def _accepted_at(message_id: str) -> datetime:
-    milliseconds = (int(message_id.removeprefix("msg-"), 16) >> _SNOWFLAKE_TIME_SHIFT) + SNOWFLAKE_EPOCH_MS
-    return datetime.fromtimestamp(milliseconds / 1000, UTC)

@@ -65,8 +65,7 @@ async def collect_figures() -> LiveFigures:
 
 def lag_by_group(status: LogStatus) -> dict[str, int]:
     """Records that each group has still to read, of all partitions."""
-    groups = sorted({group for partition in status.partitions for group in partition.committed})
-    return {group: sum(max(0, one.last - one.committed.get(group, 0)) for one in status.partitions) for group in groups}
+    return {group: sum(status.lags(group)) for group in status.groups()}
 
 
 def describe_inboxes(buckets: Sequence[tuple[float, float]]) -> InboxSizes:

@@ -74,8 +74,7 @@ def measure_parts(ready: Mapping[str, bool]) -> Metric:
 
 def measure_status(status: LogStatus) -> list[Metric]:
     """How far each consumer group is behind, and the dead letters."""
-    groups = sorted({group for partition in status.partitions for group in partition.committed})
-    lags = {group: status.lags(group) for group in groups}
+    lags = {group: status.lags(group) for group in status.groups()}
     total = {group: sum(each) for group, each in lags.items()}
     worst = {group: max(each) for group, each in lags.items()}
     return [

@@ -30,8 +30,12 @@ def _end(client: Any) -> None:
     """End what a constructor has started; it may not have come so far as to start anything."""
     network = getattr(client, "_client", None)
     if network is not None:
-        network.close()
-        network._net.stop()
+        _stop(network)
+
+
+def _stop(network: Any) -> None:
+    network.close()
+    network._net.stop()
 
 
 def open_producer(**options: Any) -> Any:
@@ -47,8 +51,7 @@ def open_producer(**options: Any) -> Any:
         return KafkaProducer(**options, kafka_client=make_and_remember)
     except BaseException:
         for made in network:
-            made.close()
-            made._net.stop()
+            _stop(made)
         raise
 
 

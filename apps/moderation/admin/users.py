@@ -136,7 +136,7 @@ class LimitedFilter(admin.SimpleListFilter):
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[User]) -> QuerySet[User]:
         """Those that were chosen."""
-        return queryset if self.value() is None else queryset.filter(reputation__limited_until__gt=timezone.now())
+        return queryset if self.value() is None else queryset.filter(reputation__in=Reputation.objects.limited())
 
 
 @admin.register(User)
@@ -238,7 +238,7 @@ class UserAdmin(_UserAdmin):
     def get_actions_detail(self, request: HttpRequest, object_id: str) -> list[Any]:
         """Suspend those who are not, lift for those who are, and lift a limit where there is one."""
         suspended = User.objects.filter(pk=object_id, is_active=False).exists()
-        limited = Reputation.objects.filter(pk=object_id, limited_until__gt=timezone.now()).exists()
+        limited = Reputation.objects.limited().filter(pk=object_id).exists()
         hidden = ("_suspend_account" if suspended else "_lift", *(() if limited else ("_lift_limit",)))
         actions = super().get_actions_detail(request, object_id)  # type: ignore[misc]  # unfold's, which has no types
         return [one for one in actions if not one.action_name.endswith(hidden)]
