@@ -23,9 +23,9 @@ HAPPENED = (
     "lease taken over",
     "messages sent again",
     "messages repeats dropped",
-    "came back after 4409",
-    "came back after 1006",
-    "came back after 1012",
+    "closed with 4409",
+    "closed with 1006",
+    "closed with 1012",
 )
 
 

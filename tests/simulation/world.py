@@ -130,6 +130,7 @@ class World:
         self.counts["duplicate record dropped"] = sum(row["repeated"] for row in document["rows"]) if document else 0
         self.counts.update(workload.counts)
         self.counts.update(self.calls.counts)
+        self.counts.update(f"closed with {close.code}" for history in workload.histories for close in history.closes)
         return EndState(
             histories=workload.histories,
             document=document,
