@@ -3,6 +3,9 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from django.utils.decorators import method_decorator
+from django.views.decorators.http import conditional_page
+from rest_framework import status
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.exceptions import NotAuthenticated
 from rest_framework.permissions import AllowAny, BasePermission, IsAuthenticated
@@ -44,6 +47,21 @@ class ApiView(APIView):
         """Keep answers out of every cache."""
         response = super().finalize_response(request, response, *args, **kwargs)
         response["Cache-Control"] = "private, no-store"
+        return response
+
+
+@method_decorator(conditional_page, name="dispatch")
+class PolledApiView(ApiView):
+    """A door where apps ask the same again and again: what they have already is 304, without a body (RFC 9110, 13.1.2).
+
+    The app may keep the answer, and asks before each use; nobody between may.
+    """
+
+    def finalize_response(self, request: Request, response: Response, *args: Any, **kwargs: Any) -> Response:
+        """Let the asking app keep what it was given."""
+        response = super().finalize_response(request, response, *args, **kwargs)
+        if request.method == "GET" and response.status_code == status.HTTP_200_OK:
+            response["Cache-Control"] = "private, no-cache"
         return response
 
 

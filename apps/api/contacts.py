@@ -10,7 +10,7 @@ from apps.accounts.models import Block, Contact
 from apps.accounts.selectors import list_blocked, list_contacts
 from apps.accounts.services import add_contact, block_user, remove_contact, unblock_user
 from apps.api.answers import RelationAnswer, page_of
-from apps.api.base import ApiView, read_body, user_of
+from apps.api.base import ApiView, PolledApiView, read_body, user_of
 from apps.api.documentation import CURSOR, answers
 from apps.api.fields import TextField
 from apps.api.pagination import page_response, read_number_cursor
@@ -27,7 +27,7 @@ class PersonBody(serializers.Serializer[Any]):
     user_id = TextField()
 
 
-class ContactsView(ApiView):
+class ContactsView(PolledApiView):
     """GET and POST /api/contacts"""
 
     @answers({200: _PEOPLE}, query=[CURSOR], summary="The contact list")
@@ -52,7 +52,7 @@ class ContactView(ApiView):
         return Response(status=status.HTTP_204_NO_CONTENT)
 
 
-class BlocksView(ApiView):
+class BlocksView(PolledApiView):
     """GET and POST /api/blocks"""
 
     @answers({200: _PEOPLE}, query=[CURSOR], summary="The block list")

@@ -10,7 +10,7 @@ from apps.accounts.models import Device
 from apps.accounts.selectors import list_devices
 from apps.accounts.services import revoke_device
 from apps.api.answers import DeviceAnswer, page_of
-from apps.api.base import ApiView, device_of, user_of
+from apps.api.base import ApiView, PolledApiView, device_of, user_of
 from apps.api.documentation import CURSOR, answers
 from apps.api.pagination import page_response, read_cursor
 from apps.api.representations import build_device
@@ -18,7 +18,7 @@ from apps.api.representations import build_device
 PAGE_SIZE = 100
 
 
-class DevicesView(ApiView):
+class DevicesView(PolledApiView):
     """GET /api/devices"""
 
     @answers({200: page_of(DeviceAnswer)}, query=[CURSOR], summary="Where the user is logged in")

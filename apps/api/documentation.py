@@ -15,6 +15,7 @@ from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_sche
 from rest_framework import serializers
 
 from apps.api.answers import ErrorAnswer
+from apps.api.base import PolledApiView
 from apps.api.examples import EXAMPLES
 
 View = TypeVar("View", bound=Callable[..., Any])
@@ -67,6 +68,8 @@ class ApiSchema(AutoSchema):
         operation: dict[str, Any] | None = super().get_operation(*arguments, **options)
         if operation is not None:
             _add_examples(operation)
+            if self.method == "GET" and isinstance(self.view, PolledApiView):
+                _add_condition(operation)
             for status in self._refusals(operation):
                 operation["responses"][str(status)] = self._refusal(status)
         return operation
@@ -96,6 +99,15 @@ def _add_examples(operation: dict[str, Any]) -> None:
             name = content["schema"].get("$ref", "").rpartition("/")[2].removeprefix("Patched")
             if name in EXAMPLES:
                 content["example"] = EXAMPLES[name]
+
+
+def _add_condition(operation: dict[str, Any]) -> None:
+    text = "The `ETag` of an answer that the app still has."
+    condition = {"in": "header", "name": "If-None-Match", "schema": {"type": "string"}, "description": text}
+    operation.setdefault("parameters", []).append(condition)
+    etag = {"schema": {"type": "string"}, "description": "For `If-None-Match`, when the same is asked for again."}
+    operation["responses"]["200"]["headers"] = {"ETag": etag}
+    operation["responses"]["304"] = {"description": "The answer is still the one with this `ETag`."}
 
 
 class TokenScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]  # untyped library

@@ -13,7 +13,7 @@ from rest_framework.response import Response
 from apps.accounts.errors import InvalidInputError, NotFoundError
 from apps.accounts.selectors import get_settings, get_user, history_erased_until
 from apps.api.answers import ConversationAnswer, MessageAnswer, page_of
-from apps.api.base import ApiView, user_of
+from apps.api.base import ApiView, PolledApiView, user_of
 from apps.api.documentation import CURSOR, answers
 from apps.api.pagination import page_response, read_cursor, read_key_number, read_number_cursor, to_number
 from apps.delivery.frames import build_incoming
@@ -55,7 +55,7 @@ class HistoryView(ApiView):
         return page_response(rows, size=limit, key=lambda row: row.sequence, build=build_message)
 
 
-class ConversationsView(ApiView):
+class ConversationsView(PolledApiView):
     """GET /api/conversations"""
 
     @answers({200: page_of(ConversationAnswer)}, query=[CURSOR], summary="The conversations")

@@ -13,7 +13,7 @@ from apps.accounts.names import username_key
 from apps.accounts.selectors import get_profile, search_users
 from apps.accounts.services import update_profile
 from apps.api.answers import MeAnswer, ProfileAnswer, page_of
-from apps.api.base import ApiView, device_of, read_body, user_of
+from apps.api.base import ApiView, PolledApiView, device_of, read_body, user_of
 from apps.api.documentation import CURSOR, answers
 from apps.api.fields import TextField
 from apps.api.pagination import page_response, read_cursor
@@ -30,7 +30,7 @@ class ProfileBody(serializers.Serializer[Any]):
     avatar_color = TextField(required=False)
 
 
-class MeView(ApiView):
+class MeView(PolledApiView):
     """GET and PATCH /api/user/me"""
 
     @answers({200: MeAnswer}, summary="The asking user and device")
@@ -52,7 +52,7 @@ class MeView(ApiView):
         }
 
 
-class ProfileView(ApiView):
+class ProfileView(PolledApiView):
     """GET /api/user/{user_id}"""
 
     @answers({200: ProfileAnswer}, summary="Somebody's profile")

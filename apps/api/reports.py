@@ -9,7 +9,7 @@ from rest_framework.response import Response
 from apps.accounts.attempts import REPORTS, check_user_attempts
 from apps.accounts.errors import InvalidInputError
 from apps.api.answers import ReportAnswer, WarningAnswer, page_of
-from apps.api.base import ApiView, read_body, user_of
+from apps.api.base import PolledApiView, read_body, user_of
 from apps.api.documentation import CURSOR, answers
 from apps.api.fields import TextField
 from apps.api.pagination import page_response, read_cursor, read_number_cursor
@@ -35,7 +35,7 @@ class ReportBody(serializers.Serializer[Any]):
     )
 
 
-class ReportsView(ApiView):
+class ReportsView(PolledApiView):
     """GET and POST /api/reports"""
 
     @answers({200: page_of(ReportAnswer)}, query=[CURSOR], summary="What the user has reported")
@@ -59,7 +59,7 @@ class ReportsView(ApiView):
         return Response(build_report(report), status=status.HTTP_201_CREATED if is_new else status.HTTP_200_OK)
 
 
-class WarningsView(ApiView):
+class WarningsView(PolledApiView):
     """GET /api/warnings"""
 
     @answers({200: page_of(WarningAnswer)}, query=[CURSOR], summary="What moderators told the user")

@@ -10,7 +10,7 @@ from apps.accounts.models import HISTORY_DAYS
 from apps.accounts.selectors import get_settings
 from apps.accounts.services import update_settings
 from apps.api.answers import SettingsAnswer
-from apps.api.base import ApiView, device_of, read_body, user_of
+from apps.api.base import PolledApiView, device_of, read_body, user_of
 from apps.api.documentation import answers
 from apps.api.fields import FlagField, NumberChoiceField
 from apps.api.representations import build_settings
@@ -22,7 +22,7 @@ class SettingsBody(serializers.Serializer[Any]):
     read_receipts = FlagField(required=False)
 
 
-class SettingsView(ApiView):
+class SettingsView(PolledApiView):
     """GET and PUT /api/user/settings"""
 
     @answers({200: SettingsAnswer}, summary="The settings")

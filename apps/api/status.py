@@ -9,7 +9,7 @@ from rest_framework.response import Response
 from apps.accounts.errors import NotFoundError
 from apps.accounts.presence import list_presence
 from apps.api.answers import PresenceAnswer, page_of
-from apps.api.base import ApiView, read_body, user_of
+from apps.api.base import ApiView, PolledApiView, read_body, user_of
 from apps.api.documentation import answers
 from apps.api.fields import TextField
 from apps.api.representations import build_presence
@@ -21,7 +21,7 @@ class UsersBody(serializers.Serializer[Any]):
     user_ids = serializers.ListField(child=TextField(max_length=16), allow_empty=True, max_length=MOST_USERS)
 
 
-class StatusView(ApiView):
+class StatusView(PolledApiView):
     """GET /api/user/{user_id}/status"""
 
     throttle_scope = "status"

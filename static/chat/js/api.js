@@ -60,7 +60,9 @@ export class Api {
   async #call(method, path, { body, signal } = {}) {
     const headers = { Accept: "application/json", "X-CSRFToken": this.#csrfToken };
     if (body) headers["Content-Type"] = "application/json";
-    const request = { method, headers, body: body && JSON.stringify(body), signal, credentials: "same-origin" };
+    // Answers hold messages: none may stay on the disk of a computer that others use too.
+    const options = { credentials: "same-origin", cache: "no-store", signal };
+    const request = { ...options, method, headers, body: body && JSON.stringify(body) };
     const response = await fetch(path, request).catch((error) => {
       if (error.name === "AbortError") throw error;
       throw new ApiError("network", "The server cannot be reached.");

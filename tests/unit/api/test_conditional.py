@@ -1,0 +1,67 @@
+"""ETags: who asks for what it has already is told so, and nobody gets what is another's."""
+
+import pytest
+
+POLLED = [
+    "user/me",
+    "user/settings",
+    "user/{bob}",
+    "user/{bob}/status",
+    "contacts",
+    "blocks",
+    "devices",
+    "conversations",
+    "reports",
+    "warnings",
+]
+
+pytestmark = pytest.mark.django_db(databases=["default", "messages"])
+
+
+@pytest.fixture(autouse=True)
+def keyspace(inbox_valkey):
+    """Return where presence stands."""
+    return inbox_valkey
+
+
+def ask(person, path: str, etag: str | None = None):
+    headers = {} if etag is None else {"If-None-Match": etag}
+    return person.client.get(f"/api/{path}", headers=headers)
+
+
+@pytest.mark.parametrize("path", POLLED)
+def test_what_has_not_changed_is_not_sent_again(path: str, ada, bob) -> None:
+    address = path.format(bob=bob.user.pk)
+    first = ask(ada, address)
+    again = ask(ada, address, first["ETag"])
+    assert (again.status_code, again.content) == (304, b"")
+    assert (again["ETag"], again["Cache-Control"]) == (first["ETag"], "private, no-cache")
+
+
+def test_what_has_changed_is_sent(ada, bob) -> None:
+    before = ask(ada, "contacts")
+    ada.client.post("/api/contacts", {"user_id": bob.user.pk}, format="json")
+    after = ask(ada, "contacts", before["ETag"])
+    assert after.status_code == 200
+    assert [one["user_id"] for one in after.json()["results"]] == [bob.user.pk]
+    assert after["ETag"] != before["ETag"]
+
+
+def test_the_tag_of_another_user_or_of_another_page_fits_nothing(ada, bob) -> None:
+    tag = ask(ada, "user/me")["ETag"]
+    assert ask(bob, "user/me", tag).status_code == 200
+    assert ask(ada, "user/settings", tag).status_code == 200
+
+
+def test_a_refusal_is_never_304(ada, anonymous) -> None:
+    tag = ask(ada, "user/me")["ETag"]
+    ada.device.delete()
+    refused = ask(ada, "user/me", tag)
+    assert (refused.status_code, refused["Cache-Control"]) == (401, "private, no-store")
+    assert "ETag" not in refused
+
+
+def test_a_change_that_is_answered_is_not_conditional(ada) -> None:
+    tag = ask(ada, "user/settings")["ETag"]
+    answer = ada.client.put("/api/user/settings", {}, format="json", headers={"If-None-Match": tag})
+    assert (answer.status_code, answer["Cache-Control"]) == (200, "private, no-store")
