@@ -8,6 +8,7 @@ from django.contrib.auth.models import Group
 from django.http import HttpRequest
 from unfold.admin import ModelAdmin
 
+from apps.moderation.admin.changes import describe_change
 from apps.moderation.admin.decisions import moderator_of
 from apps.moderation.audit import record
 
@@ -28,14 +29,18 @@ class GroupAdmin(_GroupAdmin):
 
     filter_horizontal = ()  # as with users: two lists beside each other are wider than many a window
 
+    def construct_change_message(self, request: HttpRequest, form: Any, formsets: Any, add: bool = False) -> Any:
+        """What was changed, in words: which permissions came and went."""
+        return describe_change(form)
+
     def log_addition(self, request: HttpRequest, obj: Group, message: Any) -> Any:
-        """Note it in the audit log too."""
-        record(moderator_of(request), "add group", obj.name)
+        """Note it in the audit log too, with what the group may do."""
+        record(moderator_of(request), "add group", obj.name, message)
         return super().log_addition(request, obj, message)
 
     def log_change(self, request: HttpRequest, obj: Group, message: Any) -> Any:
-        """Note it in the audit log too."""
-        record(moderator_of(request), "change group", obj.name)
+        """Note it in the audit log too, with what was changed."""
+        record(moderator_of(request), "change group", obj.name, message)
         return super().log_change(request, obj, message)
 
     def log_deletions(self, request: HttpRequest, queryset: Any) -> Any:

@@ -14,7 +14,7 @@ from apps.moderation.admin.audit import show_in_audit_log
 from apps.moderation.admin.decisions import Decision, decide
 from apps.moderation.admin.read_only import ReadOnlyAdmin
 from apps.moderation.models import Report
-from apps.moderation.services import dismiss_report, suspend_reported, take_report, warn_reported
+from apps.moderation.services import dismiss_report, release_report, suspend_reported, take_report, warn_reported
 
 TAKE = Decision(
     title="Take this report",
@@ -23,6 +23,15 @@ TAKE = Decision(
     button="Take",
     done="The report is yours.",
     apply=take_report,
+    needs_reason=False,
+)
+RELEASE = Decision(
+    title="Release this report",
+    explanation="It goes back to the queue, and anybody can take it.",
+    reason_label="Note for the audit log, if you like",
+    button="Release",
+    done="The report is open again.",
+    apply=release_report,
     needs_reason=False,
 )
 DISMISS = Decision(
@@ -80,7 +89,7 @@ class ReportAdmin(ReadOnlyAdmin):
     list_select_related = ("reported_user", "reporter", "assignee")
     ordering = (F("closed_at").desc(nulls_first=True), "-created_at")
     actions = None
-    actions_detail = ("take", "dismiss", "warn", "suspend")
+    actions_detail = ("take", "release", "dismiss", "warn", "suspend")
     fieldsets = (
         (None, {"fields": ("shown_state", "reported_user", "reason", "shown_reporter")}),
         (
@@ -123,16 +132,22 @@ class ReportAdmin(ReadOnlyAdmin):
         return [(name, options) for name, options in fieldsets if "content" not in options["fields"]]
 
     def get_actions_detail(self, request: HttpRequest, object_id: str) -> list[object]:
-        """No buttons on a closed report."""
-        if Report.objects.filter(pk=object_id, state=Report.State.CLOSED).exists():
+        """No buttons on a closed report; release is for one that somebody has taken."""
+        state = Report.objects.filter(pk=object_id).values_list("state", flat=True).first()
+        if state == Report.State.CLOSED:
             return []
-        allowed: list[object] = super().get_actions_detail(request, object_id)  # type: ignore[misc]  # unfold's
-        return allowed
+        allowed: list[Any] = super().get_actions_detail(request, object_id)  # type: ignore[misc]  # unfold's
+        return [one for one in allowed if state != Report.State.OPEN or not one.action_name.endswith("_release")]
 
     @action(description="Take", permissions=["decide"], url_path="take", icon="front_hand")
     def take(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Make it the moderator's own."""
         return decide(self, request, object_id, TAKE)
+
+    @action(description="Release", permissions=["decide"], url_path="release", icon="undo")
+    def release(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Give it back to the queue."""
+        return decide(self, request, object_id, RELEASE)
 
     @action(description="Dismiss", permissions=["decide"], url_path="dismiss", icon="check")
     def dismiss(self, request: HttpRequest, object_id: str) -> HttpResponse:

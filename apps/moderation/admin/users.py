@@ -23,6 +23,7 @@ from apps.accounts.models import Device, Reputation, User
 from apps.connections.registry import list_connections
 from apps.ingest.message_rates import count_recent_messages
 from apps.moderation.admin.audit import show_in_audit_log
+from apps.moderation.admin.changes import describe_change
 from apps.moderation.admin.decisions import Decision, decide, moderator_of
 from apps.moderation.audit import record
 from apps.moderation.models import WarningNote
@@ -294,9 +295,13 @@ class UserAdmin(_UserAdmin):
         record(moderator_of(request), "add user", obj.pk)
         return super().log_addition(request, obj, message)
 
+    def construct_change_message(self, request: HttpRequest, form: Any, formsets: Any, add: bool = False) -> Any:
+        """What was changed, in words: rights with what they were and are."""
+        return describe_change(form)
+
     def log_change(self, request: HttpRequest, obj: User, message: Any) -> Any:
-        """Note it in the audit log too, with the fields that were changed."""
-        record(moderator_of(request), "change user", obj.pk, _describe_change(message))
+        """Note it in the audit log too, with what was changed."""
+        record(moderator_of(request), "change user", obj.pk, message)
         return super().log_change(request, obj, message)
 
 
@@ -312,11 +317,3 @@ def _describe_spam(found: Reputation | None) -> str:
     else:
         stands = "not limited now"
     return f"{stands}; limited {times}, the last time for: {found.reason}"
-
-
-def _describe_change(message: Any) -> str:
-    """What Django says of a change, in words: the names of fields, never values."""
-    if isinstance(message, str):
-        return message[:500]
-    fields = [name for part in message for name in part.get("changed", {}).get("fields", ())]
-    return ", ".join(fields)[:500]

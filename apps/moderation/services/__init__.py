@@ -1,7 +1,13 @@
 """Writes of moderation. Each is one transaction that holds its audit entry; they raise the classes of ``errors``."""
 
 from apps.moderation.services.address_bans import ban_address, lift_address_ban
-from apps.moderation.services.decisions import dismiss_report, suspend_reported, take_report, warn_reported
+from apps.moderation.services.decisions import (
+    dismiss_report,
+    release_report,
+    suspend_reported,
+    take_report,
+    warn_reported,
+)
 from apps.moderation.services.reporting import report_message, report_spammer, report_user
 from apps.moderation.services.users import end_sessions, lift_message_limit, lift_suspension, suspend
 
@@ -12,6 +18,7 @@ __all__ = [
     "lift_address_ban",
     "lift_message_limit",
     "lift_suspension",
+    "release_report",
     "report_message",
     "report_spammer",
     "report_user",

@@ -23,6 +23,16 @@ def take_report(actor: User, report_id: str, note: str = "") -> None:
 
 
 @transaction.atomic
+def release_report(actor: User, report_id: str, note: str = "") -> None:
+    """Give it back to the queue, for anybody to take. Raises as `take_report`."""
+    report = _lock_undecided(report_id)
+    report.state = Report.State.OPEN
+    report.assignee = None
+    report.save(update_fields=["state", "assignee"])
+    record(actor, "release report", report.pk, note)
+
+
+@transaction.atomic
 def dismiss_report(actor: User, report_id: str, reason: str) -> None:
     """Nothing needs to be done; where the spam scorer was wrong, its limit ends too. Raises as `take_report`."""
     report = _lock_undecided(report_id)

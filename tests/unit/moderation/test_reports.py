@@ -59,6 +59,17 @@ def test_taking_makes_it_the_moderators_own(desk: Client, report: Report, modera
     assert (report.state, report.assignee) == (Report.State.IN_PROGRESS, moderator)
 
 
+def test_what_was_taken_can_be_released_for_others(desk: Client, report: Report) -> None:
+    release = path_of(report, "release")
+    assert release.encode() not in desk.get(path_of(report, "change")).content, "nobody has it"
+    desk.post(path_of(report, "take"))
+    assert release.encode() in desk.get(path_of(report, "change")).content
+    assert desk.post(release, {"reason": "going home"}).status_code == 302
+    report.refresh_from_db()
+    assert (report.state, report.assignee) == (Report.State.OPEN, None)
+    assert AuditEntry.objects.filter(action="release report", target=report.pk, reason="going home").exists()
+
+
 @pytest.mark.parametrize(
     ("page", "outcome", "active"),
     [("dismiss", "dismissed", True), ("warn", "warned", True), ("suspend", "suspended", False)],
@@ -88,7 +99,7 @@ def test_who_may_only_read_decides_nothing(
 ) -> None:
     reader = browser_of(make_staff("read-only"))
     assert reader.get(path_of(report, "change")).status_code == 200
-    for page in ("take", "dismiss", "warn", "suspend"):
+    for page in ("take", "release", "dismiss", "warn", "suspend"):
         assert reader.post(path_of(report, page), {"reason": "x"}).status_code == 403
     operator = browser_of(make_staff("operator"))
     assert operator.get(path_of(report, "change")).status_code == 403, "operators look after servers, not words"

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 import pytest
+from django.contrib.auth.models import Group, Permission
 from django.test import Client
 
 from apps.accounts.attempts import LOGINS
@@ -169,7 +170,36 @@ def test_a_password_set_there_logs_the_devices_out(root: Client, ada: User) -> N
     response = root.post(f"/admin/accounts/user/{ada.pk}/password/", form)
     assert response.status_code == 302
     assert not Device.objects.filter(user=ada).exists()
-    assert [entry[:3] for entry in audit()] == [("superuser", "change user", ada.pk)]
+    assert audit() == [("superuser", "change user", ada.pk, "password")]
+
+
+def test_the_audit_log_says_which_rights_were_given_and_taken(root: Client, ada: User) -> None:
+    operator, moderator = (Group.objects.get(name=name) for name in ("operator", "moderator"))
+    ada.groups.add(operator)
+    form = {
+        "username": "ada",
+        "display_name": "Ada L.",
+        "is_staff": "on",
+        "groups": [str(moderator.pk)],
+        **{f"{prefix}-{total}_FORMS": "0" for prefix in ("devices", "warnings") for total in ("TOTAL", "INITIAL")},
+    }
+    assert root.post(f"/admin/accounts/user/{ada.pk}/change/", form).status_code == 302
+    assert set(ada.groups.all()) == {moderator}
+    [entry] = audit()
+    assert entry[:3] == ("superuser", "change user", ada.pk)
+    assert entry[3] == "display name, staff: no to yes, groups: +moderator -operator"
+
+
+def test_the_audit_log_says_which_permissions_a_group_got(root: Client) -> None:
+    group = Group.objects.get(name="read-only")
+    kept = list(group.permissions.exclude(codename="view_live_figures"))
+    added = Permission.objects.get(codename="suspend_user")
+    taken = group.permissions.get(codename="view_live_figures")
+    form = {"name": group.name, "permissions": [str(one.pk) for one in (*kept, added)]}
+    assert root.post(f"/admin/auth/group/{group.pk}/change/", form).status_code == 302
+    [entry] = audit()
+    assert entry[:3] == ("superuser", "change group", "read-only")
+    assert entry[3] == f"permissions: +{added} -{taken}"
 
 
 def test_its_door_lets_staff_in_and_nobody_else(ada: User) -> None:
