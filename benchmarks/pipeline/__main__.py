@@ -1,25 +1,24 @@
 """`python -m benchmarks.pipeline`: closed or open loop of pairs over real sockets, or the whole table of the docs."""
 
 import argparse
-import asyncio
 import contextlib
 import dataclasses
 import sys
-from collections.abc import Coroutine, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
 
 import orjson
-import uvloop
 
-from benchmarks.pipeline.load import IdleResult, Load, LoadResult, Target, measure_idle, run_load
+from apps.loadtest.accounts import read_users
+from apps.loadtest.connection import Address
+from apps.loadtest.figures import Load
+from apps.loadtest.load import run_on_uvloop
+from apps.loadtest.pair import SMALLEST_SIZE, Account
+from benchmarks.pipeline.load import IdleResult, LoadResult, Target, measure_idle, measure_load
 from benchmarks.pipeline.profiles import Profile, running_profile
-from benchmarks.pipeline.report import format_idle, format_loads
-from tests.client.options import Account
+from benchmarks.pipeline.report import format_idle, format_loads, is_complete
 from tests.client.processes import Processes
 from tests.client.server import Server, running_server
-
-T = TypeVar("T")
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,8 +64,8 @@ def parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
     if options.port is not None and options.profile:
         parser.error("--profile says what to start, --port names what runs already")
     options.profile = options.profile or [Profile.EMBEDDED]
-    if options.size < 10:
-        parser.error("--size must be at least 10: the content carries the message's number")
+    if options.size < SMALLEST_SIZE:
+        parser.error(f"--size must be at least {SMALLEST_SIZE}: the content carries the message's number")
     return options
 
 
@@ -88,11 +87,12 @@ def plan_loads(options: argparse.Namespace) -> list[Load]:
 @contextlib.contextmanager
 def open_target(
     options: argparse.Namespace, profile: Profile, users_needed: int
-) -> Iterator[tuple[Target, list[Account]]]:
+) -> Iterator[tuple[Target, Sequence[Account]]]:
     """The server to measure and its accounts: the one that is given, or one of our own."""
     if options.port is not None:
-        accounts = read_accounts(options.users)
-        yield Target(host="127.0.0.1", port=options.port, processes=Processes(options.pid)), accounts
+        accounts = read_users(options.users)
+        address = Address(host="127.0.0.1", port=options.port)
+        yield Target(address=address, processes=Processes(options.pid)), accounts
         return
     arguments = ("--workers", str(options.workers))
     with (
@@ -104,33 +104,7 @@ def open_target(
 
 def describe_server(server: Server) -> Target:
     """A server that we started, as a target."""
-    return Target(host="127.0.0.1", port=server.port, processes=server.processes)
-
-
-def read_accounts(path: Path) -> list[Account]:
-    """The accounts in a file of JSON lines."""
-    rows = [orjson.loads(line) for line in path.read_bytes().splitlines() if line]
-    return [Account(user_id=row["user_id"], device_id=row.get("device_id", ""), token=row["token"]) for row in rows]
-
-
-def run(work: Coroutine[Any, Any, T]) -> T:
-    """Run on uvloop; an exception in a protocol callback ends the run instead of being printed."""
-
-    async def guarded() -> T:
-        task = asyncio.ensure_future(work)
-
-        def fail(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-            failures.append(context.get("exception") or RuntimeError(context["message"]))
-            task.cancel()
-
-        failures: list[BaseException] = []
-        asyncio.get_running_loop().set_exception_handler(fail)
-        try:
-            return await task
-        except asyncio.CancelledError:
-            raise failures[0] if failures else KeyboardInterrupt from None
-
-    return uvloop.run(guarded())
+    return Target(address=Address(host="127.0.0.1", port=server.port), processes=server.processes)
 
 
 def measure(options: argparse.Namespace, profile: Profile) -> Measured:
@@ -142,11 +116,12 @@ def measure(options: argparse.Namespace, profile: Profile) -> Measured:
     idle_result: IdleResult | None = None
     with open_target(options, profile, users_needed) as (target, accounts):
         if idle:  # first: memory is compared with a server that has done nothing yet
-            idle_result = run(measure_idle(target, accounts[:idle]))
+            idle_result = run_on_uvloop(measure_idle(target, accounts[:idle]))
             print(format_idle(idle_result), flush=True)
         position = idle
         for load in loads:
-            results.append(run(run_load(target, accounts[position : position + 2 * load.pairs], load)))
+            measured = measure_load(target, accounts[position : position + 2 * load.pairs], load)
+            results.append(run_on_uvloop(measured))
             position += 2 * load.pairs
     return Measured(profile=profile, loads=results, idle=idle_result)
 
@@ -159,7 +134,7 @@ def main(arguments: Sequence[str]) -> int:
     if options.json is not None:
         options.json.write_bytes(orjson.dumps(measured, option=orjson.OPT_INDENT_2))
     results = [result for one in measured for result in one.loads]
-    return 0 if all(result.delivered == result.sent and not result.errors for result in results) else 1
+    return 0 if all(map(is_complete, results)) else 1
 
 
 if __name__ == "__main__":

@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 
-from benchmarks.pipeline.load import IdleResult, LoadResult, Quantiles
+from apps.loadtest.figures import format_quantiles
+from benchmarks.pipeline.load import IdleResult, LoadResult
 
 
 def format_loads(results: Sequence[tuple[str, LoadResult]]) -> str:
@@ -15,9 +16,10 @@ def format_loads(results: Sequence[tuple[str, LoadResult]]) -> str:
         *(_format_cpu(profile, result) for profile, result in results),
     ]
     lines += [
-        f"INCOMPLETE {name_load(profile, result)}: {result.sent - result.delivered} without ✓✓, {result.errors} errors"
+        f"INCOMPLETE {name_load(profile, result)}: {result.figures.sent - result.figures.delivered} without ✓✓, "
+        f"{result.figures.missing} lost, refused: {result.figures.refusals}"
         for profile, result in results
-        if result.delivered < result.sent or result.errors
+        if not is_complete(result)
     ]
     return "\n".join(lines)
 
@@ -30,21 +32,23 @@ def format_idle(result: IdleResult) -> str:
     )
 
 
+def is_complete(result: LoadResult) -> bool:
+    """Whether every message was delivered, in order, and nothing was refused."""
+    return result.figures.is_clean and result.figures.delivered == result.figures.sent
+
+
 def name_load(profile: str, result: LoadResult) -> str:
     """A load in a few words."""
-    load = result.load
+    load = result.figures.load
     how = f"{load.rate:g}/s" if load.rate else f"{load.window} in flight"
     return f"{profile}, {load.pairs} pairs, {how}"
 
 
 def _format_row(profile: str, result: LoadResult) -> str:
-    columns = (result.acknowledged, result.arrived, result.delivered_back)
-    texts = "".join(f"{_format_quantiles(quantiles):>22}" for quantiles in columns)
-    return f"{name_load(profile, result):<38}{result.messages_per_second:>11,.0f}{texts}"
-
-
-def _format_quantiles(quantiles: Quantiles) -> str:
-    return f"{quantiles.p50:.1f} / {quantiles.p95:.1f} / {quantiles.p99:.1f}"
+    figures = result.figures
+    columns = (figures.acknowledged_ms, figures.arrived_ms, figures.delivered_ms)
+    texts = "".join(f"{format_quantiles(quantiles):>22}" for quantiles in columns)
+    return f"{name_load(profile, result):<38}{figures.delivered_per_second:>11,.0f}{texts}"
 
 
 def _format_cpu(profile: str, result: LoadResult) -> str:

@@ -7,7 +7,9 @@ the RFC allows on the wire and which spares the XOR; a browser must not do that,
 import asyncio
 import base64
 import os
+import ssl
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Self, cast
 
 FIN_TEXT = 0x81
@@ -15,6 +17,15 @@ OPCODE_TEXT, OPCODE_CLOSE, OPCODE_PING = 0x1, 0x8, 0x9
 FIN_PONG = 0x8A
 MASKED = 0x80
 ZERO_KEY = b"\0\0\0\0"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Address:
+    """Where a site listens; with `tls` over TLS."""
+
+    host: str
+    port: int
+    tls: ssl.SSLContext | None = None
 
 
 class LoadConnection(asyncio.Protocol):
@@ -32,11 +43,13 @@ class LoadConnection(asyncio.Protocol):
 
     @classmethod
     async def open(
-        cls, host: str, port: int, token: str, on_frames: Callable[["LoadConnection", list[bytes]], None]
+        cls, address: Address, token: str, on_frames: Callable[["LoadConnection", list[bytes]], None]
     ) -> Self:
-        """Connect and upgrade. Raises ConnectionError when the server refuses."""
-        _, connection = await asyncio.get_running_loop().create_connection(lambda: cls(on_frames), host, port)
-        connection._request_upgrade(host, port, token)
+        """Connect and upgrade. Raises ConnectionError when the server refuses, OSError when there is none."""
+        _, connection = await asyncio.get_running_loop().create_connection(
+            lambda: cls(on_frames), address.host, address.port, ssl=address.tls
+        )
+        connection._request_upgrade(address, token)
         await connection.opened
         return connection
 
@@ -76,18 +89,19 @@ class LoadConnection(asyncio.Protocol):
         if texts:
             self._on_frames(self, texts)
 
-    def _request_upgrade(self, host: str, port: int, token: str) -> None:
+    def _request_upgrade(self, address: Address, token: str) -> None:
         key = base64.b64encode(os.urandom(16)).decode()
         lines = [
             "GET /ws/chat/ HTTP/1.1",
-            f"Host: {host}:{port}",
+            f"Host: {address.host}:{address.port}",
             "Upgrade: websocket",
             "Connection: Upgrade",
             f"Sec-WebSocket-Key: {key}",
             "Sec-WebSocket-Version: 13",
             f"Authorization: Token {token}",
         ]
-        assert self._transport is not None
+        if self._transport is None:
+            raise ConnectionError("the connection ended before it could be used")
         self._transport.write("\r\n".join([*lines, "", ""]).encode())
 
     def _finish_upgrade(self, head: bytes) -> None:

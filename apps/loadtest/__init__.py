@@ -1,0 +1,1 @@
+"""Simulated people over real sockets, to learn what a site carries."""
