@@ -210,6 +210,7 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
     "PATH_CONVERTER_OVERRIDES": {
         "user_id": {"type": "string", "pattern": "^usr-[0-9a-f]{12}$"},
         "device_id": {"type": "string", "pattern": "^dev-[0-9a-f]{12}$"},
+        "message_id": {"type": "string", "pattern": "^msg-[0-9a-f]{16}$"},
     },
 }
 
