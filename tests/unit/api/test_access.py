@@ -129,10 +129,12 @@ class TestEveryCall:
         expected = call.anonymous if call.path in PUBLIC else 401
         assert send(ada.client, call, ids).status_code == expected
 
-    def test_no_answer_may_be_cached_but_by_the_app_that_asks_before_each_use(self, call: Call, ids, ada) -> None:
+    def test_no_cache_may_keep_an_answer_and_apps_may_ask_whether_theirs_still_stands(
+        self, call: Call, ids, ada
+    ) -> None:
         answer = send(ada.client, call, ids)
         is_polled = call.method == "get" and answer.status_code == 200 and "search" not in call.path
-        assert answer["Cache-Control"] == ("private, no-cache" if is_polled else "private, no-store")
+        assert answer["Cache-Control"] == "private, no-store"
         assert ("ETag" in answer) == is_polled
 
 
