@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from celery.schedules import schedule
+from corsheaders.defaults import default_headers as default_cors_headers
 from django.templatetags.static import static
 
 from chatsite.environment import Environment
@@ -177,6 +178,9 @@ CONTENT_SECURITY_POLICY: dict[str, Any] = {
 # Other origins come with a token or not at all: cookies are never taken from them.
 CORS_URLS_REGEX = r"^/api/"
 CORS_ALLOW_CREDENTIALS = False
+# A browser hides from a script of another origin every header that is not named: what is asked for again needs these.
+CORS_EXPOSE_HEADERS = ["ETag", "Retry-After"]
+CORS_ALLOW_HEADERS = [*default_cors_headers, "if-none-match"]
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 LANGUAGE_CODE = "en"
 TIME_ZONE = "UTC"
@@ -210,6 +214,7 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
     "PATH_CONVERTER_OVERRIDES": {
         "user_id": {"type": "string", "pattern": "^usr-[0-9a-f]{12}$"},
         "device_id": {"type": "string", "pattern": "^dev-[0-9a-f]{12}$"},
+        "message_id": {"type": "string", "pattern": "^msg-[0-9a-f]{16}$"},
     },
 }
 

@@ -11,4 +11,5 @@ urlpatterns = [
     path("", include("apps.webclient.urls")),
 ]
 
+handler400 = "apps.api.fallbacks.bad_request"
 handler500 = "apps.api.fallbacks.server_error"

@@ -104,6 +104,13 @@ class MessageAnswer(Fields):
     sequence = serializers.IntegerField(help_text="Orders the conversation, for everybody alike.")
 
 
+class DeliveryAnswer(Fields):
+    """How far a message has come."""
+
+    delivered = serializers.IntegerField(help_text="Receivers of whom a device has confirmed it.")
+    members = serializers.IntegerField(help_text="Receivers; 1 where it is not a group's.")
+
+
 class ConversationAnswer(Fields):
     """A conversation of which the asking user keeps history."""
 

@@ -46,7 +46,7 @@ class PasswordBody(serializers.Serializer[Any]):
 class RegisterView(PublicApiView):
     """POST /api/auth/register"""
 
-    @answers({201: CredentialAnswer}, body=RegisterBody, refusals=[429], summary="Register")
+    @answers({201: CredentialAnswer}, body=RegisterBody, refusals=["throttled"], summary="Register")
     def post(self, request: Request) -> Response:
         """A new user with one device; its token is shown here and never again."""
         body = read_body(request, RegisterBody)
@@ -58,7 +58,12 @@ class RegisterView(PublicApiView):
 class LoginView(PublicApiView):
     """POST /api/auth/login"""
 
-    @answers({200: CredentialAnswer}, body=LoginBody, refusals=[401, 409, 429], summary="Log in")
+    @answers(
+        {200: CredentialAnswer},
+        body=LoginBody,
+        refusals=["invalid_credentials", "suspended", "too_many_devices", "throttled"],
+        summary="Log in",
+    )
     def post(self, request: Request) -> Response:
         """A new device of a user who knows the password."""
         body = read_body(request, LoginBody)

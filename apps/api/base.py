@@ -3,8 +3,9 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from django.utils.decorators import method_decorator
-from django.views.decorators.http import conditional_page
+from django.http import HttpResponseBase
+from django.middleware.http import ConditionalGetMiddleware
+from django.utils.decorators import decorator_from_middleware, method_decorator
 from rest_framework import status
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.exceptions import NotAuthenticated
@@ -50,19 +51,21 @@ class ApiView(APIView):
         return response
 
 
-@method_decorator(conditional_page, name="dispatch")
-class PolledApiView(ApiView):
-    """A door where apps ask the same again and again: what they have already is 304, without a body (RFC 9110, 13.1.2).
+class AppCopyMiddleware(ConditionalGetMiddleware):
+    """ETag and 304 (RFC 9110, 13.1.2) for answers that are `no-store`, where Django's own leaves both out.
 
-    The app may keep the answer, and asks before each use; nobody between may.
+    That word is for caches (RFC 9111, 5.2.2.5), and what is personal must be in none, a browser's neither. An app that
+    holds an answer in its own hands is no cache: it may still ask whether that is the present state.
     """
 
-    def finalize_response(self, request: Request, response: Response, *args: Any, **kwargs: Any) -> Response:
-        """Let the asking app keep what it was given."""
-        response = super().finalize_response(request, response, *args, **kwargs)
-        if request.method == "GET" and response.status_code == status.HTTP_200_OK:
-            response["Cache-Control"] = "private, no-cache"
-        return response
+    def needs_etag(self, response: HttpResponseBase) -> bool:
+        """Whether this is an answer, rather than a refusal."""
+        return response.status_code == status.HTTP_200_OK
+
+
+@method_decorator(decorator_from_middleware(AppCopyMiddleware), name="dispatch")
+class PolledApiView(ApiView):
+    """A door where apps ask the same again and again: what they have already is 304, without a body."""
 
 
 class PublicApiView(ApiView):

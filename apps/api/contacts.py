@@ -36,7 +36,7 @@ class ContactsView(PolledApiView):
         rows = list_contacts(user_of(request).pk, after=read_number_cursor(request), limit=PAGE_SIZE + 1)
         return page_response(rows, size=PAGE_SIZE, key=_row_number, build=build_relation)
 
-    @answers(_ADDED, body=PersonBody, refusals=[404, 409], summary="Add a contact")
+    @answers(_ADDED, body=PersonBody, refusals=["not_found", "too_many_contacts"], summary="Add a contact")
     def post(self, request: Request) -> Response:
         """Add somebody; 200 for one who is on the list already."""
         return _relation_response(*add_contact(user_of(request).pk, read_body(request, PersonBody)["user_id"]))
@@ -61,7 +61,7 @@ class BlocksView(PolledApiView):
         rows = list_blocked(user_of(request).pk, after=read_number_cursor(request), limit=PAGE_SIZE + 1)
         return page_response(rows, size=PAGE_SIZE, key=_row_number, build=build_relation)
 
-    @answers(_ADDED, body=PersonBody, refusals=[404, 409], summary="Block somebody")
+    @answers(_ADDED, body=PersonBody, refusals=["not_found", "too_many_blocks"], summary="Block somebody")
     def post(self, request: Request) -> Response:
         """Block somebody; 200 for one who is blocked already."""
         return _relation_response(*block_user(user_of(request).pk, read_body(request, PersonBody)["user_id"]))

@@ -19,3 +19,9 @@ class DeviceIdConverter(UserIdConverter):
     """``dev-`` and 12 hex digits."""
 
     regex = "dev-[0-9a-f]{12}"
+
+
+class MessageIdConverter(UserIdConverter):
+    """``msg-`` and 16 hex digits."""
+
+    regex = "msg-[0-9a-f]{16}"

@@ -13,27 +13,17 @@ from drf_spectacular.extensions import OpenApiAuthenticationExtension, OpenApiSe
 from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
 from rest_framework import serializers
+from rest_framework.permissions import SAFE_METHODS
 
 from apps.api.answers import ErrorAnswer
 from apps.api.base import PolledApiView
 from apps.api.examples import EXAMPLES
+from apps.api.refusals import REFUSALS
 
 View = TypeVar("View", bound=Callable[..., Any])
 
 WITH_BODY = ("POST", "PUT", "PATCH")
-REFUSALS = {
-    400: ("invalid", "The body or the query is wrong; `fields` says where."),
-    401: ("not_authenticated", "There is no credential, or it is not valid (any more)."),
-    403: ("suspended", "The account is suspended, the address is banned, or this may not be done."),
-    404: ("not_found", "There is no such thing, or it is somebody else's."),
-    406: ("not_acceptable", "Only JSON is answered."),
-    409: ("too_many_contacts", "There are as many as anybody may have."),
-    411: ("length_required", "The body came in chunks: send it with its Content-Length."),
-    413: ("content_too_long", "The body is longer than 64 KiB."),
-    415: ("unsupported_media_type", "The body is not `application/json`."),
-    429: ("throttled", "Too often; `Retry-After` says when to come back."),
-    503: ("unavailable", "A server behind this one does not answer; `Retry-After` says when to come back."),
-}
+AT_EVERY_CALL = {"bad_request", "address_banned", "not_acceptable", "internal", "unavailable", "overloaded"}
 CURSOR = OpenApiParameter("cursor", str, description="`next` of the page before.")
 
 
@@ -41,11 +31,11 @@ def answers(
     success: dict[int, Any],
     *,
     body: type[serializers.Serializer[Any]] | None = None,
-    refusals: Sequence[int] = (),
+    refusals: Sequence[str] = (),
     query: Sequence[OpenApiParameter] = (),
     summary: str,
 ) -> Callable[[View], View]:
-    """What a method of a view takes and answers; ``refusals`` beside those that every such method has."""
+    """What a method of a view takes and answers; ``refusals`` are codes beside those that every such method has."""
     decorate: Callable[[View], View] = extend_schema(
         summary=summary,
         request=body,
@@ -70,27 +60,42 @@ class ApiSchema(AutoSchema):
             _add_examples(operation)
             if self.method == "GET" and isinstance(self.view, PolledApiView):
                 _add_condition(operation)
-            for status in self._refusals(operation):
-                operation["responses"][str(status)] = self._refusal(status)
+            codes = self._codes(operation)
+            for status in dict.fromkeys(REFUSALS[code].status for code in codes):
+                same_status = [code for code in codes if REFUSALS[code].status == status]
+                operation["responses"][str(status)] = self._refusal(same_status)
         return operation
 
-    def _refusals(self, operation: dict[str, Any]) -> list[int]:
-        found = {403, 406, 503, *operation.pop("x-refusals", ())}
-        if self.view.permission_classes and self.get_auth():
-            found |= {401, 429}
+    def _codes(self, operation: dict[str, Any]) -> list[str]:
+        """The codes of all refusals, in the order of their statuses."""
+        found = {*AT_EVERY_CALL, *operation.pop("x-refusals", ())}
+        if any(self.get_auth()):  # a door for anybody has one empty way in
+            found |= {"not_authenticated", "suspended", "throttled"}
+            if self.method not in SAFE_METHODS:
+                found.add("forbidden")
         if self.method in WITH_BODY:
-            found |= {411, 413, 415} | ({400} if "requestBody" in operation else set())
+            found |= {"timeout", "length_required", "content_too_long"}
+        if "requestBody" in operation:
+            found |= {"invalid", "invalid_json", "unsupported_media_type"}
         if any(parameter["in"] == "query" for parameter in operation.get("parameters", ())):
-            found.add(400)
+            found.add("invalid")
         if "{" in self.path:
-            found.add(404)
-        return sorted(found - {int(status) for status in operation["responses"]})
+            found.add("not_found")
+        return [code for code in REFUSALS if code in found]
 
-    def _refusal(self, status: int) -> dict[str, Any]:
-        code, text = REFUSALS[status]
-        schema = self.resolve_serializer(ErrorAnswer, "response").ref
-        example = {"code": code, "message": text}
-        return {"description": text, "content": {"application/json": {"schema": schema, "example": example}}}
+    def _refusal(self, codes: Sequence[str]) -> dict[str, Any]:
+        """The answer of one status: an example of each code, by its name."""
+        content = {
+            "schema": self.resolve_serializer(ErrorAnswer, "response").ref,
+            "examples": {code: {"summary": REFUSALS[code].text, "value": _refusal_example(code)} for code in codes},
+        }
+        description = " ".join(f"`{code}`: {REFUSALS[code].text}" for code in codes)
+        return {"description": description, "content": {"application/json": content}}
+
+
+def _refusal_example(code: str) -> dict[str, Any]:
+    example: dict[str, Any] = {"code": code, "message": REFUSALS[code].text}
+    return example | ({"fields": {"name_of_the_field": ["Why it cannot be taken."]}} if code == "invalid" else {})
 
 
 def _add_examples(operation: dict[str, Any]) -> None:
@@ -148,7 +153,12 @@ class NumberChoiceSchema(OpenApiSerializerFieldExtension):  # type: ignore[no-un
 
 
 def add_protocol(result: dict[str, Any], **_: Any) -> dict[str, Any]:
-    """Put the frames of the WebSocket beside the REST calls: they are two halves of one contract."""
+    """Put the frames of the WebSocket, and what holds for all REST calls, beside these: together they are the contract.
+
+    The table of calls is left out, for they stand here.
+    """
     protocol = Path(settings.BASE_DIR) / "docs" / "protocol.md"
-    result["info"]["description"] = protocol.read_text().partition("\n## REST\n")[0]
+    frames, heading, rest = protocol.read_text().partition("\n## REST\n")
+    prose = "".join(line for line in rest.splitlines(keepends=True) if not line.startswith("|"))
+    result["info"]["description"] = f"{frames}{heading}{prose}".strip()
     return result

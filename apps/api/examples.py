@@ -61,6 +61,7 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "RelationAnswer": RELATION,
     "SettingsAnswer": SETTINGS,
     "PresenceAnswer": PRESENCE,
+    "DeliveryAnswer": {"delivered": 1, "members": 1},
     "ReportAnswer": REPORT,
     "ProfilePageAnswer": _page(PROFILE),
     "RelationPageAnswer": _page(RELATION),

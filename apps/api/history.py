@@ -25,7 +25,11 @@ from apps.protocol.ids import conversation_id
 PAGE_SIZE = 100
 DEFAULT_LIMIT = 50
 _FROM = OpenApiParameter("last_timestamp", int, description="Begin with the last message of this time (ms) or before.")
-_LIMIT = OpenApiParameter("limit", int, description=f"Messages a page, 1 to {PAGE_SIZE}; {DEFAULT_LIMIT} by default.")
+_LIMIT = OpenApiParameter(
+    "limit",
+    int,
+    description=f"Messages a page, from 1; {DEFAULT_LIMIT} by default, more than {PAGE_SIZE} are never given.",
+)
 
 
 class HistoryOff(APIException):
@@ -39,7 +43,12 @@ class HistoryOff(APIException):
 class HistoryView(ApiView):
     """GET /api/history/{participant_id}"""
 
-    @answers({200: page_of(MessageAnswer)}, query=[_FROM, _LIMIT, CURSOR], summary="A conversation's history")
+    @answers(
+        {200: page_of(MessageAnswer)},
+        query=[_FROM, _LIMIT, CURSOR],
+        refusals=["history_off"],
+        summary="A conversation's history",
+    )
     def get(self, request: Request, participant_id: str) -> Response:
         """Messages with somebody, newest first, from ``last_timestamp`` back; ``limit`` is 100 at most."""
         user_id = user_of(request).pk
@@ -48,8 +57,9 @@ class HistoryView(ApiView):
         if participant_id == user_id:
             raise NotFoundError("conversation")
         get_user(participant_id)
-        limit = _read_number(request, "limit", default=DEFAULT_LIMIT, highest=PAGE_SIZE)
-        window = _window(user_id, limit=limit + 1, until_ms=_read_number(request, "last_timestamp", default=NEWEST))
+        limit = min(_read_number(request, "limit", default=DEFAULT_LIMIT, lowest=1), PAGE_SIZE)
+        until_ms = _read_number(request, "last_timestamp", default=NEWEST, lowest=0)
+        window = _window(user_id, limit=limit + 1, until_ms=until_ms)
         below = read_number_cursor(request) or NEWEST
         rows = get_message_store().history.list_messages(conversation_id(user_id, participant_id), window, below)
         return page_response(rows, size=limit, key=lambda row: row.sequence, build=build_message)
@@ -95,14 +105,13 @@ def _window(user_id: str, *, limit: int, until_ms: int = NEWEST) -> Window:
     )
 
 
-def _read_number(request: Request, name: str, *, default: int, highest: int = NEWEST) -> int:
+def _read_number(request: Request, name: str, *, default: int, lowest: int) -> int:
     text = request.query_params.get(name, "")
     if not text:
         return default
     number = to_number(text)
-    if number is None or not 1 <= number <= highest:
-        most = f" to {highest}" if highest < NEWEST else " up"
-        raise InvalidInputError({name: [f"Give a whole number from 1{most}."]})
+    if number is None or number < lowest:
+        raise InvalidInputError({name: [f"Give a whole number from {lowest} up."]})
     return number
 
 

@@ -44,7 +44,7 @@ class ReportsView(PolledApiView):
         rows = list_reports_by(user_of(request).pk, before=read_cursor(request), limit=PAGE_SIZE + 1)
         return page_response(rows, size=PAGE_SIZE, key=lambda row: row.pk, build=build_report)
 
-    @answers({201: ReportAnswer, 200: ReportAnswer}, body=ReportBody, refusals=[404], summary="Report somebody")
+    @answers({201: ReportAnswer, 200: ReportAnswer}, body=ReportBody, refusals=["not_found"], summary="Report somebody")
     def post(self, request: Request) -> Response:
         """Report a user, or a message that one received; 200 for what is reported and undecided already."""
         body = read_body(request, ReportBody)

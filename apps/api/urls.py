@@ -5,7 +5,8 @@ from drf_spectacular.views import SpectacularJSONAPIView, SpectacularSwaggerSpli
 
 from apps.api.auth import LoginView, LogoutView, PasswordView, RegisterView, TicketView
 from apps.api.contacts import BlocksView, BlockView, ContactsView, ContactView
-from apps.api.converters import DeviceIdConverter, UserIdConverter
+from apps.api.converters import DeviceIdConverter, MessageIdConverter, UserIdConverter
+from apps.api.deliveries import DeliveryView
 from apps.api.devices import DevicesView, DeviceView
 from apps.api.fallbacks import UnknownPathView
 from apps.api.history import ConversationsView, HistoryView
@@ -16,6 +17,7 @@ from apps.api.status import StatusOfManyView, StatusView
 
 register_converter(UserIdConverter, "user_id")
 register_converter(DeviceIdConverter, "device_id")
+register_converter(MessageIdConverter, "message_id")
 
 app_name = "api"
 urlpatterns = [
@@ -31,6 +33,7 @@ urlpatterns = [
     path("user/<user_id:user_id>", ProfileView.as_view(), name="profile"),
     path("users", UserSearchView.as_view(), name="user-search"),
     path("history/<user_id:participant_id>", HistoryView.as_view(), name="history"),
+    path("message/<message_id:message_id>/delivery", DeliveryView.as_view(), name="delivery"),
     path("conversations", ConversationsView.as_view(), name="conversations"),
     path("contacts", ContactsView.as_view(), name="contacts"),
     path("contacts/<user_id:user_id>", ContactView.as_view(), name="contact"),

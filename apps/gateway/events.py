@@ -124,7 +124,9 @@ class GatewayEvents:
                     connection.outgoing.close_at_once(CloseReason.REVOKED)
             case control.FACTS_CHANGED:
                 self._process.directory.forget([event.user_id])
+                self._process.presence.note_change(event.user_id)
             case control.SETTINGS_CHANGED:
+                self._process.presence.note_change(event.user_id)
                 for connection in self._of_user(event.user_id):
                     if connection.connection_id and connection.device_id not in event.device_ids:
                         connection.send(server_frames.settings_changed())
@@ -181,6 +183,7 @@ class GatewayEvents:
     async def _check_everybody(self) -> None:
         """Control events may have been lost with the cache: ask the database whose session has ended."""
         self._process.directory.forget_all()
+        self._process.presence.note_any_change()
         connections = list(self._process.connections())
         for start in range(0, len(connections), CHUNK):
             await self._check(connections[start : start + CHUNK], "")

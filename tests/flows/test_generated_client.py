@@ -69,5 +69,7 @@ async def test_a_generated_client_logs_in_sets_settings_and_reads_history(
             await a.wait_delivered()
         page = part(generated, "api.history.history_retrieve").sync(bob.user_id, client=own)
         assert [(one.message_id, one.content) for one in page.results] == [(sent.message_id, "hello")]
+        delivery = part(generated, "api.message.message_delivery_retrieve").sync(sent.message_id, client=own)
+        assert (delivery.delivered, delivery.members) == (1, 1)
         talks = part(generated, "api.conversations.conversations_retrieve").sync(client=own)
         assert [(talk.participant_id, talk.unread_count) for talk in talks.results] == [(bob.user_id, 0)]

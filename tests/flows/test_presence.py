@@ -1,8 +1,10 @@
 """The chat on screen: its peer comes, goes, and writes."""
 
+import asyncio
+
 import httpx
 
-from tests.client.people import AccountPool
+from tests.client.people import AccountPool, Person
 from tests.client.raw_socket import raw_socket
 from tests.client.server import Server
 
@@ -21,6 +23,19 @@ async def test_who_has_a_chat_on_screen_is_told_when_its_peer_comes_and_goes(
             await b.send({"action": "typing", "receiver_id": ann.user_id, "state": "start"})
             assert (await a.receive(action="typing"))["sender_id"] == bob.user_id
         assert (await a.receive(within=70, action="presence", user_id=bob.user_id))["online"] is False
+
+
+async def test_who_is_blocked_while_the_chat_is_on_screen_sees_somebody_who_left_and_never_comes_back(
+    server: Server, accounts: AccountPool
+) -> None:
+    [ann] = accounts.take(1)
+    bob = await asyncio.to_thread(Person.register, server)
+    async with raw_socket(server.url, token=bob.account.token), raw_socket(server.url, token=ann.token) as a:
+        await a.send({"action": "open_chat", "user_id": bob.user_id})
+        await a.receive(action="presence", user_id=bob.user_id, online=True)
+        await asyncio.to_thread(bob.block, ann.user_id)
+        frame = await a.receive(within=10, action="presence", user_id=bob.user_id, online=False)
+        assert frame["last_seen"] is None
 
 
 async def test_the_contact_list_asks_for_all_at_once(server: Server, accounts: AccountPool) -> None:

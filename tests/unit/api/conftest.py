@@ -30,15 +30,14 @@ class Person:
 @pytest.fixture
 def person(db: None, cache_valkey: str) -> Callable[[str], Person]:
     """Return a maker of users who are logged in by token."""
-    from rest_framework.test import APIClient
-
     from apps.accounts.models import User
     from apps.accounts.services import log_in_device
+    from tests.unit.api.documented_client import DocumentedClient
 
     def make(username: str) -> Person:
         user = User.objects.create_user(username, PASSWORD)
         device, token = log_in_device(user, "laptop")
-        client = APIClient()
+        client = DocumentedClient()
         client.credentials(HTTP_AUTHORIZATION=f"Token {token}")
         return Person(user=user, device=device, token=token, client=client)
 
@@ -60,6 +59,6 @@ def bob(person: Callable[[str], Person]) -> Person:
 @pytest.fixture
 def anonymous(db: None, cache_valkey: str) -> "APIClient":
     """Return a client without credentials."""
-    from rest_framework.test import APIClient
+    from tests.unit.api.documented_client import DocumentedClient
 
-    return APIClient()
+    return DocumentedClient()

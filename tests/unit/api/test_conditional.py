@@ -1,6 +1,12 @@
 """ETags: who asks for what it has already is told so, and nobody gets what is another's."""
 
+from types import SimpleNamespace
+
 import pytest
+
+from apps.accounts import presence
+from apps.connections.keys import presence_key
+from tests.unit.api.stored_messages import message_id, write
 
 POLLED = [
     "user/me",
@@ -11,6 +17,7 @@ POLLED = [
     "blocks",
     "devices",
     "conversations",
+    "message/{message}/delivery",
     "reports",
     "warnings",
 ]
@@ -31,11 +38,12 @@ def ask(person, path: str, etag: str | None = None):
 
 @pytest.mark.parametrize("path", POLLED)
 def test_what_has_not_changed_is_not_sent_again(path: str, ada, bob) -> None:
-    address = path.format(bob=bob.user.pk)
+    write(ada, bob, [1])
+    address = path.format(bob=bob.user.pk, message=message_id(1))
     first = ask(ada, address)
     again = ask(ada, address, first["ETag"])
     assert (again.status_code, again.content) == (304, b"")
-    assert (again["ETag"], again["Cache-Control"]) == (first["ETag"], "private, no-cache")
+    assert (again["ETag"], again["Cache-Control"]) == (first["ETag"], "private, no-store")
 
 
 def test_what_has_changed_is_sent(ada, bob) -> None:
@@ -65,3 +73,21 @@ def test_a_change_that_is_answered_is_not_conditional(ada) -> None:
     tag = ask(ada, "user/settings")["ETag"]
     answer = ada.client.put("/api/user/settings", {}, format="json", headers={"If-None-Match": tag})
     assert (answer.status_code, answer["Cache-Control"]) == (200, "private, no-store")
+
+
+def test_somebody_who_stays_online_is_not_sent_again_before_the_minute_is_over(
+    keyspace, ada, bob, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keyspace.execute("SET", presence_key(bob.user.pk), "1")
+    seen_at = int(bob.device.last_seen_at.timestamp())
+    minute = (seen_at // 60 + 2) * 60
+
+    def at(seconds: float, etag: str | None = None):
+        monkeypatch.setattr(presence, "time", SimpleNamespace(time=lambda: minute + seconds))
+        return ask(ada, f"user/{bob.user.pk}/status", etag)
+
+    first = at(0.5)
+    assert first.json() == {"user_id": bob.user.pk, "online": True, "last_seen": minute * 1000}
+    assert at(59.9, first["ETag"]).status_code == 304
+    later = at(60, first["ETag"])
+    assert (later.status_code, later.json()["last_seen"]) == (200, (minute + 60) * 1000)

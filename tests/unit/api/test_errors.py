@@ -11,7 +11,7 @@ from rest_framework.exceptions import Throttled
 
 from apps.api import profiles
 from apps.api.errors import handle_exception
-from apps.api.fallbacks import server_error
+from apps.api.fallbacks import bad_request, server_error
 from apps.api.parsing import MAX_BODY_BYTES
 
 WRITES = [
@@ -142,6 +142,15 @@ def test_a_fault_of_ours_has_the_same_shape_and_tells_nothing(ada, monkeypatch: 
     response = ada.client.get("/api/user/usr-000000000000")
     check_shape(response, 500, "internal")
     assert "secret detail" not in response.content.decode()
+
+
+def test_a_host_that_is_not_ours_is_refused_in_the_same_shape(ada) -> None:
+    check_shape(ada.client.get("/api/user/me", headers={"host": "evil.example"}), 400, "bad_request")
+
+
+def test_a_malformed_request_elsewhere_is_the_ordinary_page(rf: RequestFactory) -> None:
+    response = bad_request(rf.get("/elsewhere/"), Exception())
+    assert (response.status_code, response["Content-Type"].partition(";")[0]) == (400, "text/html")
 
 
 def test_a_fault_elsewhere_is_the_ordinary_page(rf: RequestFactory) -> None:

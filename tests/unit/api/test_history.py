@@ -1,7 +1,6 @@
 """History and conversations: who may read what, in which order, and how it goes."""
 
 import time
-from collections.abc import Sequence
 from datetime import timedelta
 
 import pytest
@@ -9,61 +8,16 @@ from django.utils import timezone
 
 from apps.accounts.models import HistoryErasure
 from apps.delivery.retention import carry_out_erasures
-from apps.messagestore.base import Confirmation, NewMessage, Pointer
+from apps.messagestore.base import Pointer
 from apps.messagestore.store import get_message_store
 from apps.protocol.ids import conversation_id
-
-NOW = int(time.time() * 1000)
+from tests.unit.api.stored_messages import NOW, deliver, write
 
 pytestmark = pytest.mark.django_db(databases=["default", "messages"], transaction=True)
 
 
 def keep_history(person, days: int = 90) -> None:
     assert person.client.put("/api/user/settings", {"history_days": days}, format="json").status_code == 200
-
-
-def write(sender, receiver, numbers: Sequence[int], *, keepers: Sequence[object], at_ms: int = NOW) -> None:
-    get_message_store().insert_absent(
-        [
-            NewMessage(
-                message_id=f"msg-{number:016x}",
-                sender_id=sender.user.pk,
-                sender_device=sender.device.pk,
-                client_id=f"i{number}",
-                digest=str(number),
-                receiver_id=receiver.user.pk,
-                conversation_id=conversation_id(sender.user.pk, receiver.user.pk),
-                sequence=number,
-                content=f"text {number}",
-                envelope=None,
-                media=None,
-                reply_to=None,
-                timestamp_ms=at_ms + number,
-                sent_at_ms=at_ms,
-                pending_devices=(receiver.device.pk,),
-                own_devices=(),
-                history_for=tuple(keeper.user.pk for keeper in keepers),
-                refusal="",
-            )
-            for number in numbers
-        ],
-        at_ms,
-    )
-
-
-def deliver(receiver, numbers: Sequence[int]) -> None:
-    get_message_store().confirm(
-        [
-            Confirmation(
-                message_id=f"msg-{number:016x}",
-                user_id=receiver.user.pk,
-                device_id=receiver.device.pk,
-                by_receiver=True,
-                at_ms=NOW,
-            )
-            for number in numbers
-        ]
-    )
 
 
 def test_who_keeps_no_history_is_told_so(ada, bob) -> None:
@@ -99,7 +53,27 @@ def test_history_is_read_newest_first_to_its_end(ada, bob) -> None:
     assert [one["sequence"] for one in from_4["results"]] == [4, 3, 2, 1]
 
 
-@pytest.mark.parametrize("query", ["limit=0", "limit=101", "limit=x", "last_timestamp=-1", "cursor=!", "limit=1e2"])
+@pytest.mark.parametrize("limit", [100, 101, 200])
+def test_a_page_has_a_hundred_at_most_however_many_are_asked_for(ada, bob, limit: int) -> None:
+    keep_history(ada)
+    write(ada, bob, range(1, 102), keepers=[ada])
+    first = ada.client.get(f"/api/history/{bob.user.pk}", {"limit": limit}).json()
+    assert [one["sequence"] for one in first["results"]] == list(range(101, 1, -1))
+    rest = ada.client.get(f"/api/history/{bob.user.pk}", {"limit": limit, "cursor": first["next"]}).json()
+    assert ([one["sequence"] for one in rest["results"]], rest["next"]) == ([1], None)
+
+
+def test_nothing_was_written_before_time_began(ada, bob) -> None:
+    keep_history(ada)
+    write(ada, bob, [1], keepers=[ada])
+    answer = ada.client.get(f"/api/history/{bob.user.pk}", {"last_timestamp": 0})
+    assert (answer.status_code, answer.json()) == (200, {"results": [], "next": None})
+
+
+WRONG_QUERIES = ["limit=0", "limit=-1", "limit=x", "limit=1e2", "last_timestamp=-1", "last_timestamp=x", "cursor=!"]
+
+
+@pytest.mark.parametrize("query", WRONG_QUERIES)
 def test_a_wrong_query_is_refused(ada, bob, query: str) -> None:
     keep_history(ada)
     assert ada.client.get(f"/api/history/{bob.user.pk}?{query}").status_code == 400

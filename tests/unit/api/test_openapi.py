@@ -1,10 +1,14 @@
 """The schema is the truth: every call is tried with what it says and with what it forbids, by everybody."""
 
 import contextlib
+import re
 from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import pytest
 import schemathesis
+from django.conf import settings
 from django.core.management import call_command
 from django.core.wsgi import get_wsgi_application
 from hypothesis import HealthCheck, given
@@ -16,6 +20,9 @@ from schemathesis.specs.openapi import checks as openapi_checks
 
 from apps.accounts.services import log_in_device
 from apps.api.examples import EXAMPLES
+from apps.api.refusals import REFUSALS
+from tests.unit.api.documented_client import documented_codes
+from tests.unit.api.stored_messages import message_id, write
 
 CHECKS = [
     checks.not_a_server_error,
@@ -25,6 +32,16 @@ CHECKS = [
     openapi_checks.unsupported_method,
 ]
 EXAMPLES_A_CALL = 25
+
+SOURCES = ["apps/accounts/errors.py", "apps/gateway/http_limits.py"]
+SOURCE_FOLDERS = ["apps/api", "apps/moderation", "apps/accounts/services"]
+CODE = re.compile(r'(?:\b|default_)code = "(\w+)"|"code": "(\w+)"|(?:error_response|_refuse)\((?:send, )?\w+, "(\w+)"')
+LIMIT = re.compile(r'LimitReachedError\("(\w+)"')
+NOT_AT_CALLS = {"conflict"}
+"""Of the admin's pages."""
+
+REGISTER, LOG_IN = "POST /api/auth/register", "POST /api/auth/login"
+NAMING = {"POST /api/contacts", "POST /api/blocks", "POST /api/reports"}
 
 pytestmark = pytest.mark.django_db(databases=["default", "messages"], transaction=True)
 
@@ -74,7 +91,13 @@ def test_every_call_by_somebody_who_is_logged_in(api, ada, bob) -> None:
         ids["device_id"], token = log_in_again(ada)
         return {"Authorization": f"Token {token}"}
 
-    ids = {"user_id": bob.user.pk, "participant_id": bob.user.pk, "device_id": ada.device.pk}
+    write(ada, bob, [1], keepers=[ada])
+    ids = {
+        "user_id": bob.user.pk,
+        "participant_id": bob.user.pk,
+        "device_id": ada.device.pk,
+        "message_id": message_id(1),
+    }
     seen = try_everything(api, log_in, ids)
     unknown_words = {"POST /api/auth/login", "POST /api/auth/password", "POST /api/contacts", "POST /api/blocks"}
     unknown_words |= {"POST /api/reports"}  # it names somebody, or a message that the asking user received
@@ -107,6 +130,72 @@ def test_every_body_and_answer_has_an_example_that_fits(api) -> None:
         for holder in (operation.get("requestBody", {}), *operation["responses"].values())
         for content in holder.get("content", {}).values()
     ]
-    assert all("example" in content for content in shown)
+    assert all({"example", "examples"} & set(content) for content in shown)
     named = {content["schema"]["$ref"].rpartition("/")[2].removeprefix("Patched") for content in shown}
     assert named - {"ErrorAnswer"} == set(EXAMPLES)
+
+
+def codes_in_the_sources() -> set[str]:
+    """Every code that is written down where calls are refused."""
+    root = Path(settings.BASE_DIR)
+    files = [root / name for name in SOURCES]
+    files += [file for folder in SOURCE_FOLDERS for file in (root / folder).rglob("*.py")]
+    texts = [file.read_text() for file in files]
+    written = {code for text in texts for match in CODE.findall(text) for code in match if code}
+    return written | {f"too_many_{kind}" for text in texts for kind in LIMIT.findall(text)}
+
+
+@pytest.fixture
+def calls(api) -> dict[str, set[str]]:
+    """Return the codes of each call of the schema."""
+    return {
+        f"{method.upper()} {path}": {
+            code for status in operation["responses"] for code in documented_codes(operation, int(status))
+        }
+        for path, methods in api.raw_schema["paths"].items()
+        for method, operation in methods.items()
+    }
+
+
+def test_every_code_that_is_written_anywhere_stands_at_some_call(calls: dict[str, set[str]]) -> None:
+    found = codes_in_the_sources()
+    assert {"history_off", "invalid_json", "address_banned", "too_many_blocks", "overloaded"} <= found
+    assert found - NOT_AT_CALLS <= set().union(*calls.values()) == set(REFUSALS)
+
+
+def test_every_code_stands_at_the_calls_where_it_can_occur(calls: dict[str, set[str]]) -> None:
+    private = set(calls) - {REGISTER, LOG_IN}
+    changes = {call for call in calls if not call.startswith("GET ")}
+    with_id = {call for call in calls if "{" in call}
+    expected = {
+        "invalid_credentials": {LOG_IN},
+        "too_many_devices": {LOG_IN},
+        "history_off": {"GET /api/history/{participant_id}"},
+        "too_many_contacts": {"POST /api/contacts"},
+        "too_many_blocks": {"POST /api/blocks"},
+        "not_authenticated": private,
+        "suspended": private | {LOG_IN},
+        "forbidden": private & changes,
+        "throttled": set(calls),
+        "not_found": with_id | NAMING,
+    }
+    for code, where in expected.items():
+        assert {call for call, codes in calls.items() if code in codes} == where, code
+    for code in ("bad_request", "address_banned", "not_acceptable", "internal", "unavailable", "overloaded"):
+        assert all(code in codes for codes in calls.values()), code
+
+
+def test_an_example_of_a_refusal_has_its_code_and_status(api) -> None:
+    operations: list[dict[str, Any]] = [one for path in api.raw_schema["paths"].values() for one in path.values()]
+    for operation in operations:
+        for status, answer in operation["responses"].items():
+            for name, example in answer.get("content", {}).get("application/json", {}).get("examples", {}).items():
+                assert (example["value"]["code"], str(REFUSALS[name].status)) == (name, status)
+                assert name in answer["description"]
+
+
+def test_the_page_says_what_holds_for_every_call(api) -> None:
+    text = api.raw_schema["info"]["description"]
+    for word in ("inbox_drained", "?cursor=", "`next`", "`If-None-Match`", "`method_not_allowed`"):
+        assert word in text, word
+    assert "| call |" not in text, "the calls stand beside it"

@@ -1,9 +1,13 @@
 """Who is online and when somebody was last seen: what the settings, blocks and suspensions let be known."""
 
 import time
+from datetime import UTC, datetime
+from types import SimpleNamespace
 
 import pytest
 
+from apps.accounts import presence
+from apps.accounts.models import Device
 from apps.accounts.services import block_user, suspend_user
 from apps.connections.keys import presence_key
 
@@ -31,6 +35,14 @@ def test_online_and_last_seen_are_shown(keyspace, ada, bob) -> None:
     answer = status(ada, bob)
     assert answer["online"]
     assert seen_at <= answer["last_seen"] <= time.time() * 1000
+
+
+def test_who_came_within_this_minute_is_never_shown_as_seen_before_that(keyspace, ada, bob, monkeypatch) -> None:
+    come_online(keyspace, bob)
+    seen_ms = 1_764_288_042_123
+    Device.objects.filter(pk=bob.device.pk).update(last_seen_at=datetime.fromtimestamp(seen_ms / 1000, tz=UTC))
+    monkeypatch.setattr(presence, "time", SimpleNamespace(time=lambda: seen_ms / 1000 + 5))
+    assert status(ada, bob)["last_seen"] == seen_ms
 
 
 def test_last_seen_is_hidden_from_others_by_the_setting(keyspace, ada, bob) -> None:

@@ -58,3 +58,12 @@ def test_other_origins_may_call_only_if_they_are_named(settings) -> None:
         "/api/user/me", headers={"origin": "https://app.example", "access-control-request-method": "GET"}
     )
     assert "Access-Control-Allow-Credentials" not in response
+    assert "if-none-match" in response["Access-Control-Allow-Headers"].lower().split(", ")
+
+
+def test_other_origins_may_read_what_they_need_to_ask_again(settings) -> None:
+    settings.CORS_ALLOWED_ORIGINS = ["https://app.example"]
+    response = Client().get("/api/user/me", headers={"origin": "https://app.example"})
+    assert response.status_code == 401
+    exposed = response["Access-Control-Expose-Headers"].lower().split(", ")
+    assert set(exposed) == {"etag", "retry-after"}

@@ -6,7 +6,7 @@ from unittest.mock import Mock
 
 import pytest
 
-from apps.connections.control import DEVICES_REVOKED, ControlEvent
+from apps.connections.control import DEVICES_REVOKED, FACTS_CHANGED, SETTINGS_CHANGED, ControlEvent
 from apps.gateway.close_codes import CloseReason
 from apps.gateway.events import GatewayEvents
 
@@ -45,3 +45,18 @@ async def test_who_cannot_be_checked_is_closed_and_may_come_back(caplog: pytest.
     await obey(fail, one)
     one.outgoing.close_at_once.assert_called_once_with(CloseReason.RESTARTING)
     assert "sessions not checked" in caplog.text
+
+
+@pytest.mark.parametrize("kind", [FACTS_CHANGED, SETTINGS_CHANGED])
+def test_a_block_a_suspension_or_a_setting_makes_presence_be_looked_at_anew(kind: str) -> None:
+    process = Mock()
+    process.connections.return_value = ()
+    GatewayEvents(process)._obey(ControlEvent(stream_id="1-0", kind=kind, user_id="usr-1", device_ids=(), reason=""))
+    process.presence.note_change.assert_called_once_with("usr-1")
+
+
+async def test_after_a_break_all_presence_is_looked_at_anew() -> None:
+    process = Mock()
+    process.connections.return_value = ()
+    await GatewayEvents(process)._check_everybody()
+    process.presence.note_any_change.assert_called_once_with()

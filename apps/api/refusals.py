@@ -1,0 +1,37 @@
+"""Every code with which a call may be refused: its status, and what it means. The OpenAPI page is made of it."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refusal:
+    """``text`` is for the OpenAPI page; an answer's own message says more where there is more to say."""
+
+    status: int
+    text: str
+
+
+REFUSALS = {
+    "invalid": Refusal(status=400, text="The body or the query is wrong; `fields` says where."),
+    "invalid_json": Refusal(status=400, text="The body is not a JSON object."),
+    "bad_request": Refusal(status=400, text="The request is malformed, or its Host is not a name of this site."),
+    "not_authenticated": Refusal(status=401, text="There is no credential, or it is not valid (any more)."),
+    "invalid_credentials": Refusal(status=401, text="Username and password do not match."),
+    "suspended": Refusal(status=403, text="The account is suspended."),
+    "address_banned": Refusal(status=403, text="The address is banned."),
+    "forbidden": Refusal(status=403, text="A change by session cookie came without the CSRF token."),
+    "history_off": Refusal(status=403, text="You keep no history; the settings switch it on."),
+    "not_found": Refusal(status=404, text="There is no such thing, or it is somebody else's."),
+    "not_acceptable": Refusal(status=406, text="Only JSON is answered."),
+    "timeout": Refusal(status=408, text="The body took too long to come."),
+    "too_many_contacts": Refusal(status=409, text="There are as many contacts as anybody may have."),
+    "too_many_blocks": Refusal(status=409, text="There are as many blocks as anybody may have."),
+    "too_many_devices": Refusal(status=409, text="There are as many devices as anybody may have; remove one."),
+    "length_required": Refusal(status=411, text="The body came in chunks: send it with its Content-Length."),
+    "content_too_long": Refusal(status=413, text="The body is longer than 64 KiB."),
+    "unsupported_media_type": Refusal(status=415, text="The body is not `application/json`."),
+    "throttled": Refusal(status=429, text="Too often; `Retry-After` says when to come back."),
+    "internal": Refusal(status=500, text="A fault of the site's."),
+    "unavailable": Refusal(status=503, text="A server behind this one does not answer; try again after `Retry-After`."),
+    "overloaded": Refusal(status=503, text="Too many requests wait; try again after `Retry-After`."),
+}
