@@ -6,15 +6,16 @@ import sys
 from argparse import ArgumentParser
 from typing import Any
 
-from django.core.management import BaseCommand, CommandError
+from django.core.management import CommandError
 from django.db import transaction
 
 from apps.accounts.errors import InvalidInputError
 from apps.accounts.models import User
 from apps.accounts.services import log_in_device, register_user
+from apps.operations.operator_command import OperatorCommand
 
 
-class Command(BaseCommand):
+class Command(OperatorCommand):
     """Makes a user with a password that is asked for, or read from standard input."""
 
     help = "Make a user. The password is asked for twice, unless it comes on standard input."

@@ -7,9 +7,10 @@ from argparse import ArgumentParser, ArgumentTypeError
 from pathlib import Path
 from typing import Any
 
-from django.core.management import BaseCommand, CommandError
+from django.core.management import CommandError
 
 from apps.accounts.services import NewAccount, register_in_bulk
+from apps.operations.operator_command import OperatorCommand
 
 LARGEST_COUNT = 1_000_000
 BATCH = 5_000
@@ -22,7 +23,7 @@ def user_count(text: str) -> int:
     return int(text)
 
 
-class Command(BaseCommand):
+class Command(OperatorCommand):
     """Makes users without a password, one token device each, and writes them down as JSON lines."""
 
     help = "Make many users, with one device each and no password; their tokens stand in the file only."

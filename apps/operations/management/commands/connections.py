@@ -6,14 +6,15 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
-from django.core.management import BaseCommand, CommandError
+from django.core.management import CommandError
 
 from apps.connections.registry import Connection, list_connections
 from apps.operations.lookup import find_named_user
+from apps.operations.operator_command import OperatorCommand
 from apps.valkey.pools import ValkeyError
 
 
-class Command(BaseCommand):
+class Command(OperatorCommand):
     """Prints the registry: one line a connected device."""
 
     help = "List the connected devices of a user, or of everybody."

@@ -4,16 +4,17 @@ import json
 from argparse import ArgumentParser
 from typing import Any
 
-from django.core.management import BaseCommand, CommandError
+from django.core.management import CommandError
 
 from apps.accounts.models import User
 from apps.messagestore.base import StoreUnavailable
 from apps.operations.lookup import find_named_user
+from apps.operations.operator_command import OperatorCommand
 from apps.operations.personal_data import count_data, erase_person
 from apps.valkey.pools import ValkeyError
 
 
-class Command(BaseCommand):
+class Command(OperatorCommand):
     """Deletes after a confirmation, and prints a receipt as JSON."""
 
     help = (

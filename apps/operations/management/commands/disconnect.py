@@ -3,13 +3,12 @@
 from argparse import ArgumentParser
 from typing import Any
 
-from django.core.management import BaseCommand
-
 from apps.connections.control import publish_user_disconnected
 from apps.operations.lookup import find_named_user
+from apps.operations.operator_command import OperatorCommand
 
 
-class Command(BaseCommand):
+class Command(OperatorCommand):
     """Closes every socket of a user, on every gateway."""
 
     help = "Close all sockets of a user with code 4403. The devices stay logged in; see `suspend` to keep a user out."

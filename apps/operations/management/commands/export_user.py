@@ -5,16 +5,17 @@ from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any
 
-from django.core.management import BaseCommand, CommandError
+from django.core.management import CommandError
 
 from apps.messagestore.base import StoreUnavailable
 from apps.operations.lookup import find_named_user
+from apps.operations.operator_command import OperatorCommand
 from apps.operations.personal_data import count_data, write_archive
 
 PROGRESS_STEP = 500
 
 
-class Command(BaseCommand):
+class Command(OperatorCommand):
     """Writes the archive that a user may ask for by law; read by nobody else (mode 0600)."""
 
     help = "Write everything that the site holds of one user into a zip file."

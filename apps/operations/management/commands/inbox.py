@@ -5,7 +5,7 @@ from argparse import ArgumentParser
 from collections.abc import Iterator
 from typing import Any
 
-from django.core.management import BaseCommand, CommandError
+from django.core.management import CommandError
 from django.db.models import QuerySet
 
 from apps.accounts.models import Device
@@ -14,12 +14,13 @@ from apps.delivery.rebuild import RebuildBusy, rebuild_inbox
 from apps.inbox.inbox import RebuildLockLost, count_waiting
 from apps.messagestore.base import StoreUnavailable
 from apps.operations.lookup import find_named_user
+from apps.operations.operator_command import OperatorCommand
 from apps.valkey.pools import ValkeyError
 
 PROGRESS_STEP = 100
 
 
-class Command(BaseCommand):
+class Command(OperatorCommand):
     """Shows or rebuilds inboxes."""
 
     help = "Show what waits for a user's devices, or write inboxes anew from the Message DB."

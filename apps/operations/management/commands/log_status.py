@@ -5,13 +5,14 @@ from argparse import ArgumentParser
 from dataclasses import asdict
 from typing import Any
 
-from django.core.management import BaseCommand, CommandError
+from django.core.management import CommandError
 
 from apps.messagelog.base import LogStatus, LogUnavailable, PartitionStatus
 from apps.messagelog.log import get_message_log
+from apps.operations.operator_command import OperatorCommand
 
 
-class Command(BaseCommand):
+class Command(OperatorCommand):
     """Prints positions and lags of the log's consumer groups."""
 
     help = "Show the event log: each partition's positions, how far each consumer group is, who reads."

@@ -2,13 +2,14 @@
 
 from typing import Any
 
-from django.core.management import BaseCommand, CommandError
+from django.core.management import CommandError
 
 from apps.messagelog.base import LogUnavailable
 from apps.messagelog.generation import set_up_log
+from apps.operations.operator_command import OperatorCommand
 
 
-class Command(BaseCommand):
+class Command(OperatorCommand):
     """Prepares the log; may be run at every start. `up` does it by itself."""
 
     help = "Prepare the event log, and refuse a server that would lose what it acknowledged. May be repeated."

@@ -2,13 +2,14 @@
 
 from typing import Any
 
-from django.core.management import BaseCommand, CommandError
+from django.core.management import CommandError
 
 from apps.messagestore.base import StoreUnavailable
 from apps.messagestore.store import get_message_store
+from apps.operations.operator_command import OperatorCommand
 
 
-class Command(BaseCommand):
+class Command(OperatorCommand):
     """Prepares the Message DB; may be run at every start. `up` does it by itself."""
 
     help = (

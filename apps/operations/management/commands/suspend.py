@@ -3,13 +3,12 @@
 from argparse import ArgumentParser
 from typing import Any
 
-from django.core.management import BaseCommand
-
 from apps.accounts.services import suspend_user, unsuspend_user
 from apps.operations.lookup import find_named_user
+from apps.operations.operator_command import OperatorCommand
 
 
-class Command(BaseCommand):
+class Command(OperatorCommand):
     """Suspends a user; nothing is deleted, and it can be undone."""
 
     help = "Suspend a user: all sockets close, no door opens. Nothing is deleted."

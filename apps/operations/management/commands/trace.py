@@ -5,16 +5,17 @@ from argparse import ArgumentParser
 from datetime import UTC, datetime
 from typing import Any
 
-from django.core.management import BaseCommand, CommandError
+from django.core.management import CommandError
 
 from apps.messagestore.base import StoreUnavailable
+from apps.operations.operator_command import OperatorCommand
 from apps.operations.tracing import count_unrelayed, made_at_ms, trace_message
 from apps.protocol.ids import is_message_id
 
 _LOG_KEPT = {True: "still on the log", False: "no longer on the log", None: "the log does not answer"}
 
 
-class Command(BaseCommand):
+class Command(OperatorCommand):
     """Prints what store, log, inboxes and registry know of a message; never its content."""
 
     help = "Tell one message's way: accepted, on the log, stored, queued and confirmed by each device, read, deleted."
