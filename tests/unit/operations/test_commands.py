@@ -9,9 +9,10 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from apps.accounts.credentials import find_identity, hash_secret
-from apps.accounts.models import User
+from apps.accounts.models import Device, User
 from apps.accounts.services import log_in_device
 from apps.connections.control import CONTROL_KEY, USER_DISCONNECTED
+from apps.inbox.inbox import rebuild_lock
 from apps.operations.lookup import find_named_user
 from apps.valkey.pools import sync_client
 
@@ -86,6 +87,13 @@ def test_addusers_refuses_a_number_that_makes_no_sense(tmp_path: Path, count: st
 
 
 @pytest.mark.django_db
+def test_addusers_refuses_a_prefix_that_no_username_has_and_writes_nothing(tmp_path: Path) -> None:
+    with pytest.raises(CommandError, match="username: "):
+        run("addusers", "--count", 1, "--out", tmp_path / "out", "--prefix", "a b")
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.django_db
 def test_addusers_names_a_file_it_cannot_write(tmp_path: Path) -> None:
     with pytest.raises(CommandError, match="cannot be written"):
         run("addusers", "--count", 1, "--out", tmp_path / "no" / "such" / "folder")
@@ -134,6 +142,23 @@ def test_inbox_shows_each_device_and_rebuild_says_how_many(cache_valkey: str) ->
     assert (shown["device_id"], shown["messages"], shown["receipts"]) == (device.pk, 0, 0)
     assert run("inbox", "rebuild", "alice") == "1 inboxes rebuilt, 0 entries\n"
     assert run("inbox", "rebuild") == "1 inboxes rebuilt, 0 entries\n"
+
+
+@pytest.mark.django_db(databases=["default", "messages"])
+def test_inbox_rebuild_fails_where_it_skipped_a_device(cache_valkey: str) -> None:
+    for name in ("alice", "bob"):
+        log_in_device(User.objects.create_user(name, PASSWORD, display_name=name), "laptop")
+    bob = Device.objects.get(user__username="bob")
+    out = io.StringIO()
+    with (
+        rebuild_lock(bob.user_id),
+        pytest.raises(CommandError, match=f"(?s)skipped {bob.pk}: .* run it again") as caught,
+    ):
+        call_command("inbox", "rebuild", "--json", stdout=out)
+    assert caught.value.returncode == 1
+    report = json.loads(out.getvalue())
+    assert (report["rebuilt"], report["entries"], list(report["skipped"])) == (1, 0, [bob.pk])
+    assert json.loads(run("inbox", "rebuild", "--json")) == {"rebuilt": 2, "entries": 0, "skipped": {}}
 
 
 @pytest.mark.django_db

@@ -1,5 +1,6 @@
 """Exporting and deleting one person: everything, and nothing of anybody else's."""
 
+import errno
 import io
 import json
 import time
@@ -133,14 +134,25 @@ def test_an_export_writes_over_nothing_and_a_dry_run_writes_nothing(people, tmp_
     assert path.read_text() == "precious"
 
 
-def test_half_an_export_is_not_left_behind(people, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("failure", "expected"),
+    [
+        (StoreUnavailable("down"), "does not answer"),
+        (OSError(errno.ENOSPC, "No space left on device"), "cannot be written"),
+        (KeyboardInterrupt(), "interrupted"),
+    ],
+)
+def test_half_an_export_is_not_left_behind(
+    people, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failure: BaseException, expected: str
+) -> None:
     def fail(*_: object) -> None:
-        raise StoreUnavailable("down")
+        assert [path.name for path in tmp_path.iterdir()] != ["ada.zip"], "it gets its name when it is complete"
+        raise failure
 
     monkeypatch.setattr(OrmPersonalData, "list_messages", fail)
-    with pytest.raises(CommandError, match="does not answer"):
+    with pytest.raises(CommandError, match=expected):
         run("export_user", "ada", "--out", tmp_path / "ada.zip")
-    assert not (tmp_path / "ada.zip").exists()
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_deleting_leaves_nothing_anywhere_and_nothing_of_others_goes(people, inbox_valkey: SyncKeyspace) -> None:

@@ -9,8 +9,6 @@ from typing import Any
 from django.core.management import CommandError
 from django.db import transaction
 
-from apps.accounts.errors import InvalidInputError
-from apps.accounts.models import User
 from apps.accounts.services import log_in_device, register_user
 from apps.operations.operator_command import OperatorCommand
 
@@ -50,11 +48,7 @@ class Command(OperatorCommand):
 
 @transaction.atomic
 def _make(username: str, password: str, display_name: str, *, with_token: bool) -> dict[str, str]:
-    try:
-        user: User = register_user(username, password, display_name)
-    except InvalidInputError as error:
-        reasons = " ".join(f"{field}: {' '.join(texts)}" for field, texts in error.fields.items())
-        raise CommandError(reasons) from None
+    user = register_user(username, password, display_name)
     made = {"user_id": user.pk, "username": user.username}
     if with_token:
         device, token = log_in_device(user, "adduser")
