@@ -5,7 +5,7 @@ from typing import Any
 from django.core.management import BaseCommand, CommandError
 from django.db import DEFAULT_DB_ALIAS, DataError, Error, IntegrityError
 
-from apps.accounts.errors import InvalidInputError
+from apps.accounts.errors import AccountError, InvalidInputError
 from apps.operations.schema import list_missing_migrations
 
 INTERRUPTED = 130
@@ -16,14 +16,16 @@ class OperatorCommand(BaseCommand):
     """A command that does one thing and ends. With ``--traceback`` it shows where an error came from."""
 
     def execute(self, *args: Any, **options: Any) -> str | None:
-        """Run it. Raises CommandError, also for input that a service refuses, where the users' database is away, and
-        where Ctrl-C came.
+        """Run it. Raises CommandError, also for what a service refuses, where the users' database is away, and where
+        Ctrl-C came.
         """
         try:
             return super().execute(*args, **options)
         except InvalidInputError as error:
             reasons = " ".join(f"{field}: {' '.join(texts)}" for field, texts in error.fields.items())
             raise CommandError(reasons) from error
+        except AccountError as error:
+            raise CommandError(error.message) from error
         except (DataError, IntegrityError):
             raise  # a fault of ours
         except Error as error:

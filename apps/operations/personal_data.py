@@ -1,4 +1,4 @@
-"""All that the site holds of one person: counted, written into an archive, deleted."""
+"""All that the site holds of one person: counted, and written into an archive."""
 
 import json
 import os
@@ -6,7 +6,6 @@ import tempfile
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import IO, Any
 
@@ -14,14 +13,10 @@ from django.conf import settings
 
 from apps.accounts.models import Block, Contact, Device, User
 from apps.accounts.selectors import get_settings
-from apps.accounts.services import delete_user
-from apps.delivery.retention import carry_out_erasures
 from apps.messagestore.personal_data import HeldMessage
 from apps.messagestore.store import get_message_store
-from apps.moderation.personal_data import count_held, describe_conduct, forget_name, list_reports
+from apps.moderation.personal_data import count_held, describe_conduct, list_reports
 from apps.operations.progress import Advance
-from apps.spam.erasure import forget_user
-from apps.valkey.sync_keyspace import sync_keyspace
 
 PAGE = 500
 
@@ -111,33 +106,6 @@ def _fill_archive(archive: zipfile.ZipFile, user: User, advance: Advance) -> dic
         "read_pointers": len(pointers),
         **count_held(user.pk),
     }
-
-
-def erase_person(user: User) -> dict[str, Any]:
-    """Delete a user everywhere; returns the receipt. May be repeated after a failure.
-
-    Raises ValkeyError and StoreUnavailable: then the order stands, and Celery carries it out.
-    """
-    receipt: dict[str, Any] = {"user_id": user.pk, "username": user.username, "deleted": count_data(user)}
-    user_id = user.pk
-    delete_user(user_id)
-    forget_name(user_id)
-    carry_out_erasures()
-    receipt["deleted"]["cache_keys"] = forget_user(user_id) + _delete_keys(user_id)
-    now = datetime.now(UTC)
-    receipt["at"] = now.isoformat(timespec="seconds")
-    gone = now + timedelta(hours=settings.LOG_RETENTION_HOURS)
-    receipt["log_holds_until"] = gone.isoformat(timespec="seconds")
-    return receipt
-
-
-def _delete_keys(user_id: str) -> int:
-    """Every key with the user's hash tag: inboxes, receipts, registry, presence, facts, dedup."""
-    keyspace = sync_keyspace(settings.INBOX_REDIS_URL)
-    keys = sorted(keyspace.scan(f"*{{{user_id}}}*"))
-    for start in range(0, len(keys), PAGE):
-        keyspace.execute_all([("UNLINK", key) for key in keys[start : start + PAGE]])
-    return len(keys)
 
 
 def _profile(user: User) -> dict[str, Any]:
