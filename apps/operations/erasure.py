@@ -17,6 +17,7 @@ from apps.moderation.personal_data import forget_name
 from apps.operations.personal_data import count_data
 from apps.operations.progress import Advance
 from apps.spam.erasure import forget_user
+from apps.valkey.pools import ValkeyError
 from apps.valkey.sync_keyspace import sync_keyspace
 
 PAGE = 500
@@ -71,14 +72,22 @@ def describe_rest(order: AccountErasure) -> dict[str, Any]:
 def carry_out_account_erasures() -> int:
     """Erase what is left of deleted users, as far as it is due. Returns the messages concerned.
 
-    Raises StoreUnavailable, and ValkeyError, for which no message has to wait; what was not done stays due.
+    Raises StoreUnavailable, and ValkeyError in the end, for no message waits for the caches. What was not done stays
+    due; what was is noted user by user, since a worker's time is limited.
     """
-    began_at, orders = timezone.now(), list_due_account_erasures(limit=CHUNK)
-    messages = sum(erase_in_chunks(partial(_erase_messages, order.user_id, _unwatched)) for order in orders)
-    for order in orders:
-        if not order.is_settled:  # later a replay brings nothing but rows: the scorer knows who was deleted
-            _clear_caches(order.user_id)
+    messages, cache_failure = 0, None
+    for order in list_due_account_erasures(limit=CHUNK):
+        began_at = timezone.now()
+        messages += erase_in_chunks(partial(_erase_messages, order.user_id, _unwatched))
+        try:
+            if not order.is_settled:  # later a replay brings nothing but rows: the scorer knows who was deleted
+                _clear_caches(order.user_id)
+        except ValkeyError as error:
+            cache_failure = error
+            continue
         note_account_erasure(order, began_at)
+    if cache_failure is not None:
+        raise cache_failure
     return messages
 
 

@@ -1,12 +1,17 @@
 """What commands for operators have in common: they ask before they destroy, and fail in a line that says what to do."""
 
+from contextlib import suppress
 from typing import Any
 
 from django.core.management import BaseCommand, CommandError
-from django.db import DEFAULT_DB_ALIAS, DataError, Error, IntegrityError
+from django.db import DEFAULT_DB_ALIAS, DataError, Error, IntegrityError, connections
 
 from apps.accounts.errors import AccountError, InvalidInputError
+from apps.messagelog.base import LogUnavailable
+from apps.messagestore.base import StoreUnavailable
+from apps.messagestore.router import ALIAS as STORE_ALIAS
 from apps.operations.schema import list_missing_migrations
+from apps.valkey.pools import ValkeyError
 
 INTERRUPTED = 130
 """The exit code of what Ctrl-C ended, as shells have it."""
@@ -16,9 +21,7 @@ class OperatorCommand(BaseCommand):
     """A command that does one thing and ends. With ``--traceback`` it shows where an error came from."""
 
     def execute(self, *args: Any, **options: Any) -> str | None:
-        """Run it. Raises CommandError, also for what a service refuses, where the users' database is away, and where
-        Ctrl-C came.
-        """
+        """Run it. Raises CommandError, also for what a service refuses, for a server that is away, and for Ctrl-C."""
         try:
             return super().execute(*args, **options)
         except InvalidInputError as error:
@@ -29,7 +32,13 @@ class OperatorCommand(BaseCommand):
         except (DataError, IntegrityError):
             raise  # a fault of ours
         except Error as error:
-            raise CommandError(_explain(error)) from error
+            raise CommandError(_explain_database(error)) from error
+        except StoreUnavailable as error:
+            raise CommandError(_explain_store(error)) from error
+        except LogUnavailable as error:
+            raise CommandError(f"the event log does not answer ({error})") from error
+        except ValkeyError as error:
+            raise CommandError(f"the cache does not answer ({error})") from error
         except KeyboardInterrupt as interrupt:
             raise CommandError("interrupted", returncode=INTERRUPTED) from interrupt
 
@@ -55,7 +64,15 @@ class OperatorCommand(BaseCommand):
             raise CommandError(f"{otherwise}: nobody answers here, give --yes") from None
 
 
-def _explain(error: Error) -> str:
+def _explain_store(error: StoreUnavailable) -> str:
+    if STORE_ALIAS in connections.settings:
+        with suppress(Error):
+            if list_missing_migrations(STORE_ALIAS):
+                return f"the Message DB lacks tables ({error}): run `manage.py migrate --database {STORE_ALIAS}`"
+    return f"the Message DB does not answer ({error})"
+
+
+def _explain_database(error: Error) -> str:
     line = str(error).strip().partition("\n")[0]
     try:
         missing = list_missing_migrations(DEFAULT_DB_ALIAS)

@@ -50,6 +50,21 @@ def test_before_migrate_it_says_to_migrate(tmp_path: Path) -> None:
     assert done.stderr.count("\n") == 1
 
 
+def test_before_migrate_the_message_db_has_its_own_line(tmp_path: Path) -> None:
+    done = manage(tmp_path, "purge_expired --dry-run")
+    assert done.returncode == 1
+    assert done.stderr.startswith("CommandError: the Message DB lacks tables (no such table: message)")
+    assert "run `manage.py migrate --database messages`" in done.stderr
+
+
+def test_servers_that_are_away_are_named(tmp_path: Path) -> None:
+    for arguments, expected in (("connections", "the cache does not"), ("log_status", "the event log does not")):
+        done = manage(tmp_path, arguments)
+        assert done.returncode == 1
+        assert done.stderr.startswith(f"CommandError: {expected} answer (")
+        assert done.stderr.count("\n") == 1
+
+
 def test_of_a_database_that_is_away_it_says_that_and_which(tmp_path: Path) -> None:
     done = manage(tmp_path, "disconnect ada", env={"DATABASE_URL": "postgresql://nobody@127.0.0.1:1/none"})
     assert done.returncode == 1

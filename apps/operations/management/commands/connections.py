@@ -6,12 +6,9 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
-from django.core.management import CommandError
-
 from apps.connections.registry import Connection, list_connections
 from apps.operations.lookup import find_named_user
 from apps.operations.operator_command import OperatorCommand
-from apps.valkey.pools import ValkeyError
 
 
 class Command(OperatorCommand):
@@ -26,10 +23,7 @@ class Command(OperatorCommand):
 
     def handle(self, *, user: str | None, **options: Any) -> None:
         """Print the connections."""
-        try:
-            found = list_connections([find_named_user(user).pk] if user else None)
-        except ValkeyError as error:
-            raise CommandError(f"the registry does not answer ({error})") from None
+        found = list_connections([find_named_user(user).pk] if user else None)
         for connection in found:
             self.stdout.write(json.dumps(asdict(connection)) if options["json"] else _to_text(connection))
         if not options["json"]:

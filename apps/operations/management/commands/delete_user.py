@@ -40,13 +40,10 @@ class Command(OperatorCommand):
         """Count, ask, delete; of one who is deleted already, go on with what is left."""
         self.check_answerable(as_json=options["json"], answered=yes or dry_run)
         order = find_account_erasure(user)
-        try:
-            if order is not None:  # that it is to go was asked when it was deleted
-                receipt = describe_rest(order) if dry_run else self._go_on(order, options["verbosity"])
-            else:
-                receipt = self._delete(find_named_user(user), yes, dry_run, options["verbosity"])
-        except (StoreUnavailable, ValkeyError) as error:
-            raise CommandError(f"a server does not answer ({error})") from None
+        if order is not None:  # that it is to go was asked when it was deleted
+            receipt = describe_rest(order) if dry_run else self._go_on(order, options["verbosity"])
+        else:
+            receipt = self._delete(find_named_user(user), yes, dry_run, options["verbosity"])
         self.stdout.write(json.dumps(receipt, indent=None if options["json"] else 2))
 
     def _go_on(self, order: AccountErasure, verbosity: int) -> dict[str, Any]:

@@ -7,7 +7,6 @@ from typing import Any
 
 from django.core.management import CommandError
 
-from apps.messagestore.base import StoreUnavailable
 from apps.operations.lookup import find_named_user
 from apps.operations.operator_command import OperatorCommand
 from apps.operations.personal_data import count_data, write_archive
@@ -39,8 +38,6 @@ class Command(OperatorCommand):
             raise CommandError(f"{path} is there already: choose another file with --out") from None
         except OSError as error:
             raise CommandError(f"{path} cannot be written ({error.strerror})") from None
-        except StoreUnavailable as error:
-            raise CommandError(f"the Message DB does not answer ({error})") from None
         if options["json"]:
             self.stdout.write(json.dumps({"file": None if dry_run else str(path)} | counts))
         else:

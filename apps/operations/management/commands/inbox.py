@@ -12,11 +12,9 @@ from apps.accounts.models import Device
 from apps.accounts.selectors import stale_before
 from apps.delivery.rebuild import RebuildBusy, rebuild_inbox
 from apps.inbox.inbox import RebuildLockLost, count_waiting
-from apps.messagestore.base import StoreUnavailable
 from apps.operations.lookup import find_named_user
 from apps.operations.operator_command import OperatorCommand
 from apps.operations.progress import progress_bar
-from apps.valkey.pools import ValkeyError
 
 
 class Command(OperatorCommand):
@@ -36,13 +34,10 @@ class Command(OperatorCommand):
 
     def handle(self, *, action: str, user: str | None, **options: Any) -> None:
         """Do what was asked for."""
-        try:
-            if action == "show":
-                self._show(user or "", as_json=options["json"])
-            else:
-                self._rebuild(user, as_json=options["json"], verbosity=options["verbosity"])
-        except (ValkeyError, StoreUnavailable) as error:
-            raise CommandError(f"a server does not answer ({error})") from None
+        if action == "show":
+            self._show(user or "", as_json=options["json"])
+        else:
+            self._rebuild(user, as_json=options["json"], verbosity=options["verbosity"])
 
     def _show(self, user: str, *, as_json: bool) -> None:
         for device in Device.objects.filter(user=find_named_user(user)).order_by("created_at"):

@@ -5,9 +5,7 @@ from argparse import ArgumentParser
 from dataclasses import asdict
 from typing import Any
 
-from django.core.management import CommandError
-
-from apps.messagelog.base import LogStatus, LogUnavailable, PartitionStatus
+from apps.messagelog.base import LogStatus, PartitionStatus
 from apps.messagelog.log import get_message_log
 from apps.operations.operator_command import OperatorCommand
 
@@ -23,10 +21,7 @@ class Command(OperatorCommand):
 
     def handle(self, **options: Any) -> None:
         """Print the status."""
-        try:
-            status = get_message_log().status()
-        except LogUnavailable as error:
-            raise CommandError(f"the event log does not answer ({error})") from None
+        status = get_message_log().status()
         self.stdout.write(json.dumps(asdict(status)) if options["json"] else _to_text(status))
 
 

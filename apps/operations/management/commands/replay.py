@@ -7,7 +7,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management import CommandError
 
-from apps.messagelog.base import GroupIsRead, LogUnavailable
+from apps.messagelog.base import GroupIsRead
 from apps.messagelog.log import get_message_log
 from apps.messagelog.replay import FORMS, NoSuchStart, Replay, plan_replay
 from apps.operations.operator_command import OperatorCommand
@@ -45,8 +45,6 @@ class Command(OperatorCommand):
             raise CommandError(str(error)) from None
         except GroupIsRead as error:
             raise CommandError(f"{error}: stop it first, and start it again after this") from None
-        except LogUnavailable as error:
-            raise CommandError(f"the event log does not answer ({error})") from None
         self._report(replay, group, dry_run=dry_run, as_json=options["json"])
 
     def _report(self, replay: Replay, group: str, *, dry_run: bool, as_json: bool) -> None:

@@ -4,7 +4,6 @@ from typing import Any
 
 from django.core.management import CommandError
 
-from apps.messagelog.base import LogUnavailable
 from apps.messagelog.generation import set_up_log
 from apps.operations.operator_command import OperatorCommand
 
@@ -18,8 +17,6 @@ class Command(OperatorCommand):
         """Prepare it."""
         try:
             generation = set_up_log()
-        except LogUnavailable as error:
-            raise CommandError(f"the event log does not answer ({error})") from None
         except ValueError as error:
             raise CommandError(str(error)) from None
         self.stdout.write(f"the event log is ready, generation {generation}")

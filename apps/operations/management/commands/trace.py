@@ -7,7 +7,6 @@ from typing import Any
 
 from django.core.management import CommandError
 
-from apps.messagestore.base import StoreUnavailable
 from apps.operations.operator_command import OperatorCommand
 from apps.operations.tracing import count_unrelayed, made_at_ms, trace_message
 from apps.protocol.ids import is_message_id
@@ -29,10 +28,7 @@ class Command(OperatorCommand):
         """Print the way, or say that nobody knows the message."""
         if not is_message_id(message):
             raise CommandError(f"{message!r} is no message: it takes msg- and 16 hexadecimal digits")
-        try:
-            found = trace_message(message)
-        except StoreUnavailable as error:
-            raise CommandError(f"the Message DB does not answer ({error})") from None
+        found = trace_message(message)
         if found is None:
             raise CommandError(_unknown(message))
         self.stdout.write(json.dumps(found) if options["json"] else "\n".join(_to_lines(found)))
