@@ -285,6 +285,11 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
         "schedule": schedule(60),
         "options": {"expires": 60},
     },
+    "erase what is left of deleted users": {
+        "task": "operations.erase_deleted_users",
+        "schedule": schedule(60),
+        "options": {"expires": 60},
+    },
     "end limits": {"task": "spam.lift_expired_limits", "schedule": schedule(60), "options": {"expires": 60}},
     "drop what is past its time": {"task": "delivery.purge", "schedule": schedule(60), "options": {"expires": 60}},
 }

@@ -1,7 +1,9 @@
 """Rows of the users' database. Services write them, selectors read them."""
 
+from datetime import datetime, timedelta
 from typing import Any, ClassVar, Self
 
+from django.conf import settings
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.auth.models import PermissionsMixin
 from django.db import models
@@ -22,6 +24,9 @@ from apps.protocol.ids import new_device_id, new_user_id
 DEVICE_NAME_MAX_LENGTH = 64
 HISTORY_DAYS = (0, 90)
 SUSPENSION_REASON_MAX_LENGTH = 500
+
+UNDER_WAY = timedelta(minutes=10)
+"""A batch that was begun before has long taken effect by then, or will be begun anew."""
 
 
 class User(AbstractBaseUser, PermissionsMixin):
@@ -128,16 +133,33 @@ class HistoryErasure(models.Model):
 
 
 class AccountErasure(models.Model):
-    """A user was deleted: what the Message DB still holds, or gets from a batch under way, must go too.
+    """A user was deleted: what the rest of the site still holds, or gets from a batch under way, must go too.
 
-    The row is the order to do so; it stands until nothing can still be on its way there.
+    The row is the order to do so; it stands as long as a replay of the log may bring back rows that name the user.
     """
 
     user_id = models.CharField(max_length=16, unique=True)
     requested_at = models.DateTimeField(default=timezone.now, editable=False)
+    carried_out_at = models.DateTimeField(null=True, editable=False)
+    """All was erased that was there at this time."""
 
     def __str__(self) -> str:
         return f"all of {self.user_id}"
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether nothing is left of what was under way when the user was deleted."""
+        return self.carried_out_at is not None and self.carried_out_at >= self.requested_at + UNDER_WAY
+
+    @property
+    def log_holds_until(self) -> datetime:
+        """Until when the log may hold what the user sent or received."""
+        return self.requested_at + timedelta(hours=settings.LOG_RETENTION_HOURS)
+
+    @property
+    def stands_until(self) -> datetime:
+        """When nothing can come any more."""
+        return self.log_holds_until + UNDER_WAY
 
 
 class Device(models.Model):

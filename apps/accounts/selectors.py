@@ -1,24 +1,34 @@
 """Reads of accounts. Nothing here writes."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
 from django.db import connection
-from django.db.models import Max, Q
+from django.db.models import F, Max, Q
 from django.db.models.functions import Lower
 from django.utils import timezone
 
 from apps.accounts.credentials import live_credentials
 from apps.accounts.errors import NotFoundError
-from apps.accounts.models import AccountErasure, Block, Contact, Device, HistoryErasure, User, UserSettings
+from apps.accounts.models import (
+    UNDER_WAY,
+    AccountErasure,
+    Block,
+    Contact,
+    Device,
+    HistoryErasure,
+    User,
+    UserSettings,
+)
 from apps.accounts.names import username_key
 from apps.accounts.replica import read_from_replica
 from apps.protocol.ids import is_user_id
 
 SEARCH_PREFIX_MIN_LENGTH = 3
+ERASED_AGAIN_AFTER = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,9 +74,27 @@ def list_history_erasures(*, after: int = 0, limit: int) -> list[HistoryErasure]
     return list(HistoryErasure.objects.filter(pk__gt=after).order_by("pk")[:limit])
 
 
-def list_account_erasures(*, after: int = 0, limit: int) -> list[AccountErasure]:
-    """The same for users who were deleted."""
-    return list(AccountErasure.objects.filter(pk__gt=after).order_by("pk")[:limit])
+def list_due_account_erasures(*, limit: int) -> list[AccountErasure]:
+    """Orders to erase what is left of deleted users, whose turn it is: at once, again when what was under way has
+    arrived, and from then on every hour, since the log may be read again.
+    """
+    now = timezone.now()
+    due = (
+        Q(carried_out_at=None)
+        | Q(carried_out_at__lt=F("requested_at") + UNDER_WAY, requested_at__lte=now - UNDER_WAY)
+        | Q(carried_out_at__lt=now - ERASED_AGAIN_AFTER)
+    )
+    return list(AccountErasure.objects.filter(due).order_by("pk")[:limit])
+
+
+def find_account_erasure(user_id: str) -> AccountErasure | None:
+    """The order to erase what is left of a deleted user, as long as it stands."""
+    return AccountErasure.objects.filter(user_id=user_id).first()
+
+
+def list_deleted(user_ids: Collection[str]) -> set[str]:
+    """Those of the users who were deleted lately: the log may still name them."""
+    return set(AccountErasure.objects.filter(user_id__in=user_ids).values_list("user_id", flat=True))
 
 
 def search_users(query: str, *, asking_id: str, after: str = "", limit: int) -> list[User]:

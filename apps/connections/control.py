@@ -1,17 +1,15 @@
 """The control stream: what every gateway must learn within 2 s. Written by services on commit, read by each gateway.
 
-One stream, resumed by id, so that a gateway that lost its connection to Valkey misses nothing.
+One stream, resumed by id, so that a gateway that lost its connection to Valkey misses nothing. All that publishes
+raises ValkeyError: whoever does so on commit has it logged (``robust``), a person who asked for it is told.
 """
 
-import logging
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from django.conf import settings
 
 from apps.valkey.pools import ValkeyError, async_client, sync_client
-
-logger = logging.getLogger(__name__)
 
 CONTROL_KEY = "control:events"
 """STREAM of the last ~10,000 control events; no TTL."""
@@ -69,7 +67,7 @@ def publish_bans_changed() -> None:
 
 
 def _publish(kind: str, user_ids: Sequence[str], device_ids: Sequence[str], reason: str) -> None:
-    """Append; a cache that is down is logged only: gateways check all their sessions anew when it is back."""
+    """Append. Raises ValkeyError where the cache is down; gateways check all their sessions anew when it is back."""
     for last_try in (False, True):
         try:
             with sync_client(settings.REDIS_URL).pipeline(transaction=False) as pipeline:
@@ -81,7 +79,7 @@ def _publish(kind: str, user_ids: Sequence[str], device_ids: Sequence[str], reas
         except ValkeyError:
             # The first command after a restart of the server finds a dead connection. Twice is harmless.
             if last_try:
-                logger.exception("control event %s for %s not published", kind, ",".join(user_ids))
+                raise
 
 
 async def read_control_events(after: str) -> AsyncIterator[list[ControlEvent]]:

@@ -2,15 +2,13 @@
 
 import time
 from collections.abc import Callable
-from typing import TypeVar
+from functools import partial
 
-from apps.accounts.models import AccountErasure, HistoryErasure
-from apps.accounts.selectors import list_account_erasures, list_history_erasures
+from apps.accounts.models import HistoryErasure
+from apps.accounts.selectors import list_history_erasures
 from apps.accounts.services import close_erasure
 from apps.messagestore.history import Window
 from apps.messagestore.store import get_message_store
-
-Order = TypeVar("Order", HistoryErasure, AccountErasure)
 
 CHUNK = 1_000
 CHUNKS_A_RUN = 50
@@ -29,41 +27,31 @@ def purge_expired() -> int:
 
 
 def carry_out_erasures() -> int:
-    """Erase what users no longer want kept, and what is left of deleted users. Returns the messages concerned.
+    """Erase what users no longer want kept. Returns the messages concerned.
 
     Each order is carried out again until it is closed: a batch that was under way may have brought more. Raises
     StoreUnavailable.
     """
-    return _carry_out(list_history_erasures, _forget) + _carry_out(list_account_erasures, _erase)
-
-
-def _carry_out(list_orders: Callable[..., list[Order]], erase: Callable[[Order], int]) -> int:
     total, after = 0, 0
-    while orders := list_orders(after=after, limit=CHUNK):
+    while orders := list_history_erasures(after=after, limit=CHUNK):
         after = orders[-1].pk  # a closed one has none any more
         for order in orders:
-            total += erase(order)
+            total += erase_in_chunks(partial(_forget, order))
             close_erasure(order)
     return total
 
 
-def _forget(order: HistoryErasure) -> int:
-    def forget() -> int:
-        now_ms = int(time.time() * 1000)
-        window = Window(keeper_id=order.user_id, now_ms=now_ms, limit=CHUNK, until_ms=order.accepted_until_ms)
-        return get_message_store().history.forget(window)
-
-    return _until_done(forget)
-
-
-def _erase(order: AccountErasure) -> int:
-    return _until_done(lambda: get_message_store().personal_data.erase(order.user_id, CHUNK))
-
-
-def _until_done(erase_chunk: Callable[[], int]) -> int:
+def erase_in_chunks(erase_chunk: Callable[[int], int]) -> int:
+    """Let at most so many rows be erased at a time until there are no more. Returns how many there were."""
     total = 0
     while True:
-        erased = erase_chunk()
+        erased = erase_chunk(CHUNK)
         total += erased
         if erased < CHUNK:
             return total
+
+
+def _forget(order: HistoryErasure, limit: int) -> int:
+    now_ms = int(time.time() * 1000)
+    window = Window(keeper_id=order.user_id, now_ms=now_ms, limit=limit, until_ms=order.accepted_until_ms)
+    return get_message_store().history.forget(window)

@@ -63,7 +63,7 @@ def purge() -> None:
 
 @shared_task(name="delivery.erase")
 def erase() -> None:
-    """What users no longer want kept, and what is left of deleted users."""
+    """What users no longer want kept."""
     carry_out_erasures()
 
 

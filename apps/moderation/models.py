@@ -11,6 +11,7 @@ from apps.moderation.ids import new_report_id
 
 REASON_MAX_LENGTH = 500
 CONTENT_MAX_LENGTH = 1_000
+ACTOR_NAME_MAX_LENGTH = 32
 
 
 class Report(models.Model):
@@ -141,7 +142,7 @@ class AuditEntry(models.Model):
 
     at = models.DateTimeField(default=timezone.now, editable=False, db_index=True)
     actor_id = models.CharField("by (id)", max_length=16)
-    actor_name = models.CharField("by", max_length=32)
+    actor_name = models.CharField("by", max_length=ACTOR_NAME_MAX_LENGTH)
     action = models.CharField(max_length=32)
     target = models.CharField("on", max_length=64, db_index=True)
     reason = models.CharField(max_length=REASON_MAX_LENGTH, blank=True)

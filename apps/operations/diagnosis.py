@@ -9,8 +9,6 @@ from typing import Literal
 
 from django.conf import settings
 from django.core import checks
-from django.db import connections
-from django.db.migrations.executor import MigrationExecutor
 from django.urls import reverse
 
 from apps.messagelog.log import get_message_log
@@ -18,6 +16,7 @@ from apps.messagestore.store import get_message_store
 from apps.operations.caches import UnsuitableCache, check_caches
 from apps.operations.health import CHECKS, RELAY_GROUP, Check, NotReady
 from apps.operations.preflight import list_own_databases
+from apps.operations.schema import list_missing_migrations
 from apps.valkey.pools import sync_client
 
 Level = Literal["ok", "warning", "fault"]
@@ -87,9 +86,7 @@ def _look_at_valkeys() -> list[Finding]:
 def _look_at_migrations() -> list[Finding]:
     missing: list[str] = []
     for alias in list_own_databases():
-        executor = MigrationExecutor(connections[alias])
-        plan = executor.migration_plan(executor.loader.graph.leaf_nodes())
-        missing += [f"{alias}: {migration}" for migration, _ in plan]
+        missing += [f"{alias}: {migration}" for migration in list_missing_migrations(alias)]
     if missing:
         advice = "Run `manage.py migrate`, and with `--database messages` too where the Message DB is SQL."
         return [Finding(part="migrations", level="fault", text=f"not applied: {', '.join(missing)}", advice=advice)]

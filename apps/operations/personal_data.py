@@ -1,23 +1,22 @@
-"""All that the site holds of one person: counted, written into an archive, deleted."""
+"""All that the site holds of one person: counted, and written into an archive."""
 
 import json
+import os
+import tempfile
 import zipfile
-from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from django.conf import settings
 
 from apps.accounts.models import Block, Contact, Device, User
 from apps.accounts.selectors import get_settings
-from apps.accounts.services import delete_user
-from apps.delivery.retention import carry_out_erasures
 from apps.messagestore.personal_data import HeldMessage
 from apps.messagestore.store import get_message_store
-from apps.moderation.personal_data import count_held, describe_conduct, forget_name, list_reports
-from apps.spam.erasure import forget_user
-from apps.valkey.sync_keyspace import sync_keyspace
+from apps.moderation.personal_data import count_held, describe_conduct, list_reports
+from apps.operations.progress import Advance
 
 PAGE = 500
 
@@ -35,9 +34,6 @@ read_pointers.jsonl how far you have read each conversation
 Times are milliseconds since 1970-01-01 UTC, or ISO 8601. The log of the last {hours} h may hold what was sent then.
 """
 
-Progress = Callable[[int], object]
-"""Is told the messages done so far."""
-
 
 def count_data(user: User) -> dict[str, int]:
     """How much there is of each kind."""
@@ -52,35 +48,56 @@ def count_data(user: User) -> dict[str, int]:
     }
 
 
-def write_archive(user: User, path: Path, progress: Progress) -> dict[str, int]:
+def write_archive(user: User, path: Path, advance: Advance) -> dict[str, int]:
     """Write everything held of a user into a zip; returns how much of each kind.
 
-    Raises FileExistsError rather than write over a file, OSError, StoreUnavailable.
+    ``advance`` is told of each message. Nothing is left behind where it fails or is interrupted: half an archive would
+    look like a whole one. Raises FileExistsError rather than write over a file, OSError, StoreUnavailable.
     """
-    with path.open("xb") as file, zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
-        path.chmod(0o600)
-        archive.writestr("README.txt", README.format(hours=settings.LOG_RETENTION_HOURS))
-        archive.writestr("profile.json", _to_json(_profile(user)))
-        devices, contacts, blocks = _devices(user), _people(user.contacts.all()), _people(user.blocks.all())
-        archive.writestr("devices.json", _to_json(devices))
-        archive.writestr("contacts.json", _to_json(contacts))
-        archive.writestr("blocks.json", _to_json(blocks))
-        archive.writestr("reports.json", _to_json(list_reports(user.pk)))
-        archive.writestr("conduct.json", _to_json(describe_conduct(user)))
-        messages = _write_messages(archive, user.pk, progress)
-        pointers = get_message_store().personal_data.list_read_pointers(user.pk)
-        lines = [
-            _to_line(
-                {
-                    "conversation_id": one.conversation_id,
-                    "peer_id": one.peer_id,
-                    "message_id": one.message_id,
-                    "read_at": one.read_at_ms,
-                }
-            )
-            for one in pointers
-        ]
-        archive.writestr("read_pointers.jsonl", "".join(lines))
+    with _complete_file(path) as file, zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        return _fill_archive(archive, user, advance)
+
+
+@contextmanager
+def _complete_file(path: Path) -> Iterator[IO[bytes]]:
+    """A new file that has its name, and its bytes on the disk, once it is complete; until then another name beside."""
+    if path.exists():
+        raise FileExistsError(path)
+    descriptor, unfinished = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)  # with mode 0600
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        Path(unfinished).rename(path)
+    except BaseException:  # Ctrl-C too
+        Path(unfinished).unlink(missing_ok=True)
+        raise
+
+
+def _fill_archive(archive: zipfile.ZipFile, user: User, advance: Advance) -> dict[str, int]:
+    archive.writestr("README.txt", README.format(hours=settings.LOG_RETENTION_HOURS))
+    archive.writestr("profile.json", _to_json(_profile(user)))
+    devices, contacts, blocks = _devices(user), _people(user.contacts.all()), _people(user.blocks.all())
+    archive.writestr("devices.json", _to_json(devices))
+    archive.writestr("contacts.json", _to_json(contacts))
+    archive.writestr("blocks.json", _to_json(blocks))
+    archive.writestr("reports.json", _to_json(list_reports(user.pk)))
+    archive.writestr("conduct.json", _to_json(describe_conduct(user)))
+    messages = _write_messages(archive, user.pk, advance)
+    pointers = get_message_store().personal_data.list_read_pointers(user.pk)
+    lines = [
+        _to_line(
+            {
+                "conversation_id": one.conversation_id,
+                "peer_id": one.peer_id,
+                "message_id": one.message_id,
+                "read_at": one.read_at_ms,
+            }
+        )
+        for one in pointers
+    ]
+    archive.writestr("read_pointers.jsonl", "".join(lines))
     return {
         "devices": len(devices),
         "contacts": len(contacts),
@@ -89,33 +106,6 @@ def write_archive(user: User, path: Path, progress: Progress) -> dict[str, int]:
         "read_pointers": len(pointers),
         **count_held(user.pk),
     }
-
-
-def erase_person(user: User) -> dict[str, Any]:
-    """Delete a user everywhere; returns the receipt. May be repeated after a failure.
-
-    Raises ValkeyError and StoreUnavailable: then the order stands, and Celery carries it out.
-    """
-    receipt: dict[str, Any] = {"user_id": user.pk, "username": user.username, "deleted": count_data(user)}
-    user_id = user.pk
-    delete_user(user_id)
-    forget_name(user_id)
-    carry_out_erasures()
-    receipt["deleted"]["cache_keys"] = forget_user(user_id) + _delete_keys(user_id)
-    now = datetime.now(UTC)
-    receipt["at"] = now.isoformat(timespec="seconds")
-    gone = now + timedelta(hours=settings.LOG_RETENTION_HOURS)
-    receipt["log_holds_until"] = gone.isoformat(timespec="seconds")
-    return receipt
-
-
-def _delete_keys(user_id: str) -> int:
-    """Every key with the user's hash tag: inboxes, receipts, registry, presence, facts, dedup."""
-    keyspace = sync_keyspace(settings.INBOX_REDIS_URL)
-    keys = sorted(keyspace.scan(f"*{{{user_id}}}*"))
-    for start in range(0, len(keys), PAGE):
-        keyspace.execute_all([("UNLINK", key) for key in keys[start : start + PAGE]])
-    return len(keys)
 
 
 def _profile(user: User) -> dict[str, Any]:
@@ -161,13 +151,13 @@ def _iterate_messages(user_id: str) -> Iterator[HeldMessage]:
         after = page[-1].trace.standing.message_id
 
 
-def _write_messages(archive: zipfile.ZipFile, user_id: str, progress: Progress) -> int:
+def _write_messages(archive: zipfile.ZipFile, user_id: str, advance: Advance) -> int:
     count = 0
     with archive.open("messages.jsonl", "w") as file:
         for message in _iterate_messages(user_id):
             file.write(_to_line(_message(message, user_id)).encode())
             count += 1
-            progress(count)
+            advance(1)
     return count
 
 

@@ -1,4 +1,4 @@
-"""Celery's door: the sign of life of the workers, and their metrics."""
+"""Celery's door: the sign of life of the workers, their metrics, and what reaches into all parts of the site."""
 
 from typing import Any
 
@@ -8,6 +8,7 @@ from django.conf import settings
 
 from apps.observability import task_metrics  # noqa: F401 (importing it listens to Celery's signals)
 from apps.observability.exposition import serve_metrics
+from apps.operations.erasure import carry_out_account_erasures
 from apps.operations.keys import WORKER_CANARY, WORKER_CANARY_TTL_SECONDS
 from apps.valkey.pools import sync_client
 
@@ -16,6 +17,12 @@ from apps.valkey.pools import sync_client
 def canary() -> None:
     """Show that a worker takes tasks and runs them; beat sends one every 10 s."""
     sync_client(settings.REDIS_URL).set(WORKER_CANARY, "1", ex=WORKER_CANARY_TTL_SECONDS)
+
+
+@shared_task(name="operations.erase_deleted_users")
+def erase_deleted_users() -> None:
+    """What the site still holds of users who were deleted."""
+    carry_out_account_erasures()
 
 
 @worker_ready.connect

@@ -8,7 +8,7 @@ from django.conf import settings
 from django.db import Error as DatabaseError
 from django.db import close_old_connections
 
-from apps.accounts.selectors import list_account_ages
+from apps.accounts.selectors import list_account_ages, list_deleted
 from apps.messagelog.base import LeaseLost, LogReader, LogRecord, LogUnavailable, MessageLog
 from apps.moderation.services import report_spammer
 from apps.protocol.records import BrokenRecord, MessageSubmitted, decode_record
@@ -66,7 +66,10 @@ class SpamScorer:
 
 def score_records(records: Sequence[LogRecord]) -> None:
     """Let a batch count. Raises ValkeyError and database errors; may be repeated."""
-    standing = track_messages(_list_pairs(records), int(time.time() * 1000))
+    pairs = _list_pairs(records)
+    # The log names a deleted user for as long as it is kept; nothing is to be known of them any more.
+    deleted = list_deleted({user_id for pair in pairs for user_id in pair})
+    standing = track_messages([pair for pair in pairs if deleted.isdisjoint(pair)], int(time.time() * 1000))
     if not standing:
         return
     thresholds = current_thresholds()

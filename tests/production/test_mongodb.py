@@ -74,7 +74,7 @@ async def test_the_commands_of_operators_know_it(site: Server, people: AccountPo
     way = json.loads(await asyncio.to_thread(site.manage, "trace", message.delivered_id, "--json"))
     assert way["message_id"] == message.delivered_id
     assert "hello" not in json.dumps(way)
-    assert json.loads(await asyncio.to_thread(site.manage, "purge_expired", "--json")) == {"deleted": 0}
+    assert json.loads(await asyncio.to_thread(site.manage, "purge_expired", "--yes", "--json")) == {"deleted": 0}
     assert "inboxes rebuilt" in await asyncio.to_thread(site.manage, "inbox", "rebuild", bob.username)
 
 

@@ -9,10 +9,11 @@ from apps.moderation.services.decisions import (
     warn_reported,
 )
 from apps.moderation.services.reporting import report_message, report_spammer, report_user
-from apps.moderation.services.users import end_sessions, lift_message_limit, lift_suspension, suspend
+from apps.moderation.services.users import disconnect, end_sessions, lift_message_limit, lift_suspension, suspend
 
 __all__ = [
     "ban_address",
+    "disconnect",
     "dismiss_report",
     "end_sessions",
     "lift_address_ban",

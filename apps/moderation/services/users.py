@@ -7,12 +7,12 @@ from apps.accounts.selectors import get_user
 from apps.accounts.services import revoke_all_devices, suspend_user, unsuspend_user
 from apps.accounts.services.reputation import restore_reputation
 from apps.connections.control import publish_user_disconnected
-from apps.moderation.audit import record
+from apps.moderation.audit import Actor, record
 from apps.moderation.errors import NotAllowedError
 
 
 @transaction.atomic
-def suspend(actor: User, user_id: str, reason: str) -> None:
+def suspend(actor: Actor, user_id: str, reason: str) -> None:
     """Refuse the user from now on, close all sockets, and keep why: the user reads it at the next login.
 
     Raises NotFoundError, and NotAllowedError for oneself and for staff (unless a superuser asks).
@@ -23,11 +23,21 @@ def suspend(actor: User, user_id: str, reason: str) -> None:
 
 
 @transaction.atomic
-def lift_suspension(actor: User, user_id: str, reason: str) -> None:
+def lift_suspension(actor: Actor, user_id: str, reason: str) -> None:
     """Let the user in again. Raises as `suspend`."""
     check_may_act_on(actor, get_user(user_id))
     unsuspend_user(user_id)
     record(actor, "lift suspension", user_id, reason)
+
+
+@transaction.atomic
+def disconnect(actor: Actor, user_id: str, reason: str = "") -> None:
+    """Close all of the user's sockets; the sessions behind them go on. Raises as `suspend`, and ValkeyError where no
+    gateway could be told.
+    """
+    check_may_act_on(actor, get_user(user_id))
+    record(actor, "disconnect", user_id, reason)
+    publish_user_disconnected(user_id)
 
 
 @transaction.atomic
@@ -50,7 +60,7 @@ def lift_message_limit(actor: User, user_id: str, reason: str) -> None:
     record(actor, "lift message limit", user_id, reason)
 
 
-def check_may_act_on(actor: User, user: User) -> None:
+def check_may_act_on(actor: Actor, user: User) -> None:
     """Moderators act on people, not on each other, and nobody locks himself out. Raises NotAllowedError."""
     if actor.pk == user.pk:
         raise NotAllowedError("You cannot do this to yourself.")

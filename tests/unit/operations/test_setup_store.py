@@ -38,6 +38,7 @@ def test_it_prints_a_line_for_each_thing_and_nothing_where_nothing_is_wanted(mon
     assert run(verbosity=0) == ""
 
 
+@pytest.mark.django_db(databases=["default", "messages"])
 @pytest.mark.parametrize(
     ("problem", "words"),
     [(StoreUnavailable("refused"), "does not answer (refused)"), (ValueError("drop the index"), "drop the index")],

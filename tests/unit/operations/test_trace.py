@@ -144,13 +144,21 @@ def test_purging_counts_first_and_deletes_everything_past_its_time(world: Any, m
     for device_id in (world.bob1, world.bob2):
         world.confirm(world.bob, device_id, 1, 2, 3, 4)
     world.confirm(world.ada, world.ada2, 1, 2, 3, 4)
-    assert run("purge_expired") == "0 messages deleted\n"
+    assert run("purge_expired", "--yes") == "0 messages deleted\n"
     later = time.time() + TRACE_KEPT_MS / 1000 + 1
     monkeypatch.setattr("apps.operations.management.commands.purge_expired.time.time", lambda: later)
     monkeypatch.setattr("apps.operations.management.commands.purge_expired.BATCH", 3)
     assert json.loads(run("purge_expired", "--dry-run", "--json")) == {"expired": 4}
-    assert json.loads(run("purge_expired", "--json")) == {"deleted": 4}
-    assert run("purge_expired") == "0 messages deleted\n"
+    for answer, expected in (("n\n", "^nothing was deleted$"), ("", "^nothing was deleted: .* give --yes$")):
+        monkeypatch.setattr("sys.stdin", io.StringIO(answer))
+        with pytest.raises(CommandError, match=expected):
+            run("purge_expired")
+    with pytest.raises(CommandError, match="--json takes --yes or --dry-run"):
+        run("purge_expired", "--json")
+    assert json.loads(run("purge_expired", "--dry-run", "--json")) == {"expired": 4}
+    monkeypatch.setattr("sys.stdin", io.StringIO("y\n"))
+    assert run("purge_expired").endswith("4 messages deleted\n")
+    assert json.loads(run("purge_expired", "--yes", "--json")) == {"deleted": 0}
     assert trace(f"msg-{5:016x}")["kept_until"] > later * 1000
 
 

@@ -6,15 +6,14 @@ import sys
 from argparse import ArgumentParser
 from typing import Any
 
-from django.core.management import BaseCommand, CommandError
+from django.core.management import CommandError
 from django.db import transaction
 
-from apps.accounts.errors import InvalidInputError
-from apps.accounts.models import User
 from apps.accounts.services import log_in_device, register_user
+from apps.operations.operator_command import OperatorCommand
 
 
-class Command(BaseCommand):
+class Command(OperatorCommand):
     """Makes a user with a password that is asked for, or read from standard input."""
 
     help = "Make a user. The password is asked for twice, unless it comes on standard input."
@@ -49,11 +48,7 @@ class Command(BaseCommand):
 
 @transaction.atomic
 def _make(username: str, password: str, display_name: str, *, with_token: bool) -> dict[str, str]:
-    try:
-        user: User = register_user(username, password, display_name)
-    except InvalidInputError as error:
-        reasons = " ".join(f"{field}: {' '.join(texts)}" for field, texts in error.fields.items())
-        raise CommandError(reasons) from None
+    user = register_user(username, password, display_name)
     made = {"user_id": user.pk, "username": user.username}
     if with_token:
         device, token = log_in_device(user, "adduser")

@@ -7,9 +7,12 @@ from argparse import ArgumentParser, ArgumentTypeError
 from pathlib import Path
 from typing import Any
 
-from django.core.management import BaseCommand, CommandError
+from django.core.management import CommandError
 
 from apps.accounts.services import NewAccount, register_in_bulk
+from apps.accounts.validation import check_username
+from apps.operations.operator_command import OperatorCommand
+from apps.operations.progress import progress_bar
 
 LARGEST_COUNT = 1_000_000
 BATCH = 5_000
@@ -22,7 +25,7 @@ def user_count(text: str) -> int:
     return int(text)
 
 
-class Command(BaseCommand):
+class Command(OperatorCommand):
     """Makes users without a password, one token device each, and writes them down as JSON lines."""
 
     help = "Make many users, with one device each and no password; their tokens stand in the file only."
@@ -39,18 +42,20 @@ class Command(BaseCommand):
             raise CommandError(f"the prefix {prefix!r} is longer than 16 characters")
         # Usernames of an earlier run must not come again.
         stem = f"{prefix}-{secrets.token_hex(3)}"
+        check_username(f"{stem}-{count - 1}")
         try:
             descriptor = os.open(out, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         except OSError as error:
             raise CommandError(f"{out} cannot be written ({error.strerror})") from None
-        with os.fdopen(descriptor, "w") as file:
+        with (
+            os.fdopen(descriptor, "w") as file,
+            progress_bar("users", count, verbosity=options["verbosity"]) as advance,
+        ):
             for start in range(0, count, BATCH):
                 names = [f"{stem}-{number}" for number in range(start, min(start + BATCH, count))]
                 file.writelines(_to_line(account) for account in register_in_bulk(names, "addusers"))
                 file.flush()
-                if options["verbosity"] > 0 and count > BATCH:
-                    done = start + len(names)
-                    self.stderr.write(f"\r{done:,} of {count:,}", ending="\n" if done == count else "")
+                advance(len(names))
         self.stdout.write(f"{count:,} users in {out}")
 
 

@@ -4,12 +4,13 @@ from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any
 
-from django.core.management import BaseCommand, CommandError
+from django.core.management import CommandError
 
 from apps.operations.backup import CannotBackUp, back_up
+from apps.operations.operator_command import OperatorCommand
 
 
-class Command(BaseCommand):
+class Command(OperatorCommand):
     """Copies what lies in the data folder, while the site runs. Restoring is `CHAT_DATA_DIR=COPY manage.py up`."""
 
     help = "Copy the data folder's databases, log and key into a new folder, while the site runs or not."

@@ -6,14 +6,12 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
-from django.core.management import BaseCommand, CommandError
-
 from apps.connections.registry import Connection, list_connections
 from apps.operations.lookup import find_named_user
-from apps.valkey.pools import ValkeyError
+from apps.operations.operator_command import OperatorCommand
 
 
-class Command(BaseCommand):
+class Command(OperatorCommand):
     """Prints the registry: one line a connected device."""
 
     help = "List the connected devices of a user, or of everybody."
@@ -25,10 +23,7 @@ class Command(BaseCommand):
 
     def handle(self, *, user: str | None, **options: Any) -> None:
         """Print the connections."""
-        try:
-            found = list_connections([find_named_user(user).pk] if user else None)
-        except ValkeyError as error:
-            raise CommandError(f"the registry does not answer ({error})") from None
+        found = list_connections([find_named_user(user).pk] if user else None)
         for connection in found:
             self.stdout.write(json.dumps(asdict(connection)) if options["json"] else _to_text(connection))
         if not options["json"]:

@@ -2,18 +2,24 @@
 
 import json
 from argparse import ArgumentParser
+from collections.abc import Mapping
 from typing import Any
 
-from django.core.management import BaseCommand, CommandError
+from django.core.management import CommandError
 
-from apps.accounts.models import User
+from apps.accounts.models import AccountErasure, User
+from apps.accounts.selectors import find_account_erasure
 from apps.messagestore.base import StoreUnavailable
+from apps.moderation.audit import Operator
+from apps.operations.erasure import describe_rest, erase_person, go_on_erasing
 from apps.operations.lookup import find_named_user
-from apps.operations.personal_data import count_data, erase_person
+from apps.operations.operator_command import OperatorCommand
+from apps.operations.personal_data import count_data
+from apps.operations.progress import progress_bar
 from apps.valkey.pools import ValkeyError
 
 
-class Command(BaseCommand):
+class Command(OperatorCommand):
     """Deletes after a confirmation, and prints a receipt as JSON."""
 
     help = (
@@ -23,34 +29,48 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Declare the options."""
-        parser.add_argument("user", metavar="USER", help="username or usr- id")
+        parser.add_argument(
+            "user", metavar="USER", help="username or usr- id; the id also of a deleted user of whom something is left"
+        )
         parser.add_argument("--yes", action="store_true", help="do not ask")
         parser.add_argument("--dry-run", action="store_true", help="only count what would go")
-        parser.add_argument("--json", action="store_true", help="print the receipt on one line")
+        parser.add_argument("--json", action="store_true", help="print one line of JSON; takes --yes or --dry-run")
 
     def handle(self, *, user: str, yes: bool, dry_run: bool, **options: Any) -> None:
-        """Count, ask, delete."""
-        found = find_named_user(user)
-        indent = None if options["json"] else 2
-        try:
-            if dry_run:
-                counted = {"user_id": found.pk, "username": found.username, "would_delete": count_data(found)}
-                self.stdout.write(json.dumps(counted, indent=indent))
-                return
-            if not yes:
-                self._ask(found)
-            self.stdout.write(json.dumps(erase_person(found), indent=indent))
-        except (StoreUnavailable, ValkeyError) as error:
-            gone = not User.objects.filter(pk=found.pk).exists()
-            rest = "; the account is deleted, and Celery deletes the rest when it is back" if gone else ""
-            raise CommandError(f"a server does not answer ({error}){rest}") from None
+        """Count, ask, delete; of one who is deleted already, go on with what is left."""
+        self.check_answerable(as_json=options["json"], answered=yes or dry_run)
+        order = find_account_erasure(user)
+        if order is not None:  # that it is to go was asked when it was deleted
+            receipt = describe_rest(order) if dry_run else self._go_on(order, options["verbosity"])
+        else:
+            receipt = self._delete(find_named_user(user), yes, dry_run, options["verbosity"])
+        self.stdout.write(json.dumps(receipt, indent=None if options["json"] else 2))
 
-    def _ask(self, user: User) -> None:
-        counts = ", ".join(f"{count:,} {kind.replace('_', ' ')}" for kind, count in count_data(user).items())
-        self.stdout.write(f"{user.username} ({user.pk}): {counts}")
+    def _go_on(self, order: AccountErasure, verbosity: int) -> dict[str, Any]:
+        left = describe_rest(order)["would_delete"]["messages"]
+        with progress_bar("messages", left, verbosity=verbosity) as advance:
+            return go_on_erasing(order, advance)
+
+    def _delete(self, user: User, yes: bool, dry_run: bool, verbosity: int) -> dict[str, Any]:
+        counts = count_data(user)
+        if dry_run:
+            return {"user_id": user.pk, "username": user.username, "would_delete": counts}
+        if not yes:
+            self._ask(user, counts)
         try:
-            answer = input("Delete all of it, for ever? Type the username: ")
-        except EOFError:
-            answer = ""
+            with progress_bar("messages", counts["messages"], verbosity=verbosity) as advance:
+                return erase_person(Operator(), user, advance)
+        except (StoreUnavailable, ValkeyError) as error:
+            if find_account_erasure(user.pk) is None:
+                raise
+            raise CommandError(
+                f"the account is deleted, and a server does not answer ({error}): Celery deletes the rest when it is"
+                f" back; `manage.py delete_user {user.pk} --dry-run` says what is left"
+            ) from None
+
+    def _ask(self, user: User, counts: Mapping[str, int]) -> None:
+        listed = ", ".join(f"{count:,} {kind.replace('_', ' ')}" for kind, count in counts.items())
+        self.stdout.write(f"{user.username} ({user.pk}): {listed}")
+        answer = self.read_answer("Delete all of it, for ever? Type the username: ", "nothing was deleted")
         if answer != user.username:
             raise CommandError("nothing was deleted")

@@ -4,12 +4,13 @@ from argparse import ArgumentParser
 from typing import Any
 
 from django.conf import settings
-from django.core.management import BaseCommand, CommandError
+from django.core.management import CommandError
 
 from apps.operations.demo import DemoImpossible, load_people, make_people, talk
+from apps.operations.operator_command import OperatorCommand
 
 
-class Command(BaseCommand):
+class Command(OperatorCommand):
     """Makes two users who have written to each other, and says how to log in as them."""
 
     help = "Make two users with a sample talk on a running site. Run again, it tells their passwords again."

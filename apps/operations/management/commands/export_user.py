@@ -5,16 +5,15 @@ from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any
 
-from django.core.management import BaseCommand, CommandError
+from django.core.management import CommandError
 
-from apps.messagestore.base import StoreUnavailable
 from apps.operations.lookup import find_named_user
+from apps.operations.operator_command import OperatorCommand
 from apps.operations.personal_data import count_data, write_archive
+from apps.operations.progress import progress_bar
 
-PROGRESS_STEP = 500
 
-
-class Command(BaseCommand):
+class Command(OperatorCommand):
     """Writes the archive that a user may ask for by law; read by nobody else (mode 0600)."""
 
     help = "Write everything that the site holds of one user into a zip file."
@@ -30,26 +29,17 @@ class Command(BaseCommand):
         """Write it, or count."""
         found = find_named_user(user)
         path = out or Path(f"export-{found.username}.zip")
-        show = options["verbosity"] > 0 and self.stderr.isatty()
         try:
-            counts = count_data(found) if dry_run else write_archive(found, path, self._show if show else _be_silent)
+            counts = count_data(found)
+            if not dry_run:
+                with progress_bar("messages", counts["messages"], verbosity=options["verbosity"]) as advance:
+                    counts = write_archive(found, path, advance)
         except FileExistsError:
             raise CommandError(f"{path} is there already: choose another file with --out") from None
         except OSError as error:
             raise CommandError(f"{path} cannot be written ({error.strerror})") from None
-        except StoreUnavailable as error:
-            path.unlink(missing_ok=True)  # half an export would look like a whole one
-            raise CommandError(f"the Message DB does not answer ({error})") from None
         if options["json"]:
             self.stdout.write(json.dumps({"file": None if dry_run else str(path)} | counts))
         else:
             lines = [f"{count:>9,} {kind.replace('_', ' ')}" for kind, count in counts.items()]
             self.stdout.write("\n".join([*lines, "nothing was written" if dry_run else f"in {path}"]))
-
-    def _show(self, count: int) -> None:
-        if count % PROGRESS_STEP == 0:
-            self.stderr.write(f"\r{count:,} messages", ending="")
-
-
-def _be_silent(count: int) -> None:
-    """Nobody watches."""

@@ -5,21 +5,19 @@ from argparse import ArgumentParser
 from collections.abc import Iterator
 from typing import Any
 
-from django.core.management import BaseCommand, CommandError
+from django.core.management import CommandError
 from django.db.models import QuerySet
 
 from apps.accounts.models import Device
 from apps.accounts.selectors import stale_before
 from apps.delivery.rebuild import RebuildBusy, rebuild_inbox
 from apps.inbox.inbox import RebuildLockLost, count_waiting
-from apps.messagestore.base import StoreUnavailable
 from apps.operations.lookup import find_named_user
-from apps.valkey.pools import ValkeyError
+from apps.operations.operator_command import OperatorCommand
+from apps.operations.progress import progress_bar
 
-PROGRESS_STEP = 100
 
-
-class Command(BaseCommand):
+class Command(OperatorCommand):
     """Shows or rebuilds inboxes."""
 
     help = "Show what waits for a user's devices, or write inboxes anew from the Message DB."
@@ -32,16 +30,14 @@ class Command(BaseCommand):
         show.add_argument("--json", action="store_true", help="print one JSON object a line")
         rebuild = actions.add_parser("rebuild", help="write inboxes anew from the Message DB; nothing is lost by it")
         rebuild.add_argument("user", nargs="?", metavar="USER", help="default: everybody with a device that is in use")
+        rebuild.add_argument("--json", action="store_true", help="print one JSON object")
 
     def handle(self, *, action: str, user: str | None, **options: Any) -> None:
         """Do what was asked for."""
-        try:
-            if action == "show":
-                self._show(user or "", as_json=options["json"])
-            else:
-                self._rebuild(user, quiet=options["verbosity"] == 0)
-        except (ValkeyError, StoreUnavailable) as error:
-            raise CommandError(f"a server does not answer ({error})") from None
+        if action == "show":
+            self._show(user or "", as_json=options["json"])
+        else:
+            self._rebuild(user, as_json=options["json"], verbosity=options["verbosity"])
 
     def _show(self, user: str, *, as_json: bool) -> None:
         for device in Device.objects.filter(user=find_named_user(user)).order_by("created_at"):
@@ -50,21 +46,26 @@ class Command(BaseCommand):
             line["last_seen_at"] = device.last_seen_at.isoformat(" ", "seconds")
             self.stdout.write(json.dumps(line) if as_json else "  ".join(f"{key} {line[key]}" for key in line))
 
-    def _rebuild(self, user: str | None, *, quiet: bool) -> None:
+    def _rebuild(self, user: str | None, *, as_json: bool, verbosity: int) -> None:
         devices = Device.objects.filter(user=find_named_user(user)) if user else _devices_in_use()
-        total, entries = devices.count(), 0
-        for number, (user_id, device_id) in enumerate(_ids(devices), start=1):
-            entries += self._rebuild_one(user_id, device_id)
-            if not quiet and (number % PROGRESS_STEP == 0):
-                self.stderr.write(f"\r{number:,} of {total:,} devices", ending="")
-        self.stdout.write(f"{total:,} inboxes rebuilt, {entries:,} entries")
-
-    def _rebuild_one(self, user_id: str, device_id: str) -> int:
-        try:
-            return rebuild_inbox(user_id, device_id, force=True)
-        except (RebuildBusy, RebuildLockLost) as error:
-            self.stderr.write(f"skipped {device_id}: {error}")
-            return 0
+        rebuilt, entries, skipped = 0, 0, dict[str, str]()
+        with progress_bar("inboxes", devices.count(), verbosity=verbosity) as advance:
+            for user_id, device_id in _ids(devices):
+                try:
+                    written = rebuild_inbox(user_id, device_id, force=True)
+                except (RebuildBusy, RebuildLockLost) as error:
+                    skipped[device_id] = str(error)
+                else:
+                    if written >= 0:  # else it was removed meanwhile
+                        rebuilt, entries = rebuilt + 1, entries + written
+                advance(1)
+        if as_json:
+            self.stdout.write(json.dumps({"rebuilt": rebuilt, "entries": entries, "skipped": skipped}))
+        else:
+            self.stdout.write(f"{rebuilt:,} inboxes rebuilt, {entries:,} entries")
+        if skipped:
+            lines = [f"skipped {device_id}: {reason}" for device_id, reason in skipped.items()]
+            raise CommandError("\n".join([*lines, f"{len(skipped):,} inboxes were skipped: run it again"]))
 
 
 def _devices_in_use() -> QuerySet[Device]:

@@ -5,13 +5,12 @@ from argparse import ArgumentParser
 from dataclasses import asdict
 from typing import Any
 
-from django.core.management import BaseCommand, CommandError
-
-from apps.messagelog.base import LogStatus, LogUnavailable, PartitionStatus
+from apps.messagelog.base import LogStatus, PartitionStatus
 from apps.messagelog.log import get_message_log
+from apps.operations.operator_command import OperatorCommand
 
 
-class Command(BaseCommand):
+class Command(OperatorCommand):
     """Prints positions and lags of the log's consumer groups."""
 
     help = "Show the event log: each partition's positions, how far each consumer group is, who reads."
@@ -22,10 +21,7 @@ class Command(BaseCommand):
 
     def handle(self, **options: Any) -> None:
         """Print the status."""
-        try:
-            status = get_message_log().status()
-        except LogUnavailable as error:
-            raise CommandError(f"the event log does not answer ({error})") from None
+        status = get_message_log().status()
         self.stdout.write(json.dumps(asdict(status)) if options["json"] else _to_text(status))
 
 

@@ -2,12 +2,11 @@
 
 from typing import Any
 
-from django.core.management import BaseCommand
-
 from apps.messagelog.generation import distrust_log
+from apps.operations.operator_command import OperatorCommand
 
 
-class Command(BaseCommand):
+class Command(OperatorCommand):
     """Run once on restored databases, before any other process starts. Deletes nothing."""
 
     help = "After a restore, before anything starts: sequences go on above all that were ever given out."

@@ -5,16 +5,17 @@ from argparse import ArgumentParser
 from typing import Any
 
 from django.conf import settings
-from django.core.management import BaseCommand, CommandError
+from django.core.management import CommandError
 
-from apps.messagelog.base import GroupIsRead, LogUnavailable
+from apps.messagelog.base import GroupIsRead
 from apps.messagelog.log import get_message_log
 from apps.messagelog.replay import FORMS, NoSuchStart, Replay, plan_replay
+from apps.operations.operator_command import OperatorCommand
 
 DEFAULT_GROUP = "relay"
 
 
-class Command(BaseCommand):
+class Command(OperatorCommand):
     """Sets a group's positions back. What was stored already has no second effect."""
 
     help = (
@@ -32,31 +33,19 @@ class Command(BaseCommand):
 
     def handle(self, *, start: str, group: str, dry_run: bool, **options: Any) -> None:
         """Plan it, ask, and set the positions."""
-        if options["json"] and not (options["yes"] or dry_run):
-            raise CommandError("--json takes --yes or --dry-run: nobody can be asked")
+        self.check_answerable(as_json=options["json"], answered=options["yes"] or dry_run)
         log = get_message_log()
         try:
             replay = plan_replay(log, group, start, settings.LOG_RETENTION_HOURS * 3_600_000)
-            if not dry_run and replay.positions and self._agreed(replay, group, options):
+            if replay.positions and not dry_run:
+                if not options["yes"]:
+                    self.ask(f"{_describe(replay)} will be read again by {group}. Go on?", "nothing was changed")
                 log.rewind(group, replay.positions)
-            elif not dry_run and replay.positions:
-                raise CommandError("nothing was changed")
         except NoSuchStart as error:
             raise CommandError(str(error)) from None
         except GroupIsRead as error:
             raise CommandError(f"{error}: stop it first, and start it again after this") from None
-        except LogUnavailable as error:
-            raise CommandError(f"the event log does not answer ({error})") from None
         self._report(replay, group, dry_run=dry_run, as_json=options["json"])
-
-    def _agreed(self, replay: Replay, group: str, options: dict[str, Any]) -> bool:
-        if options["yes"]:
-            return True
-        try:
-            answer = input(f"{_describe(replay)} will be read again by {group}. Go on? [y/N] ")
-        except EOFError:
-            raise CommandError("nobody answers: give --yes") from None
-        return answer.strip().lower() in ("y", "yes")
 
     def _report(self, replay: Replay, group: str, *, dry_run: bool, as_json: bool) -> None:
         if as_json:

@@ -2,13 +2,13 @@
 
 from typing import Any
 
-from django.core.management import BaseCommand, CommandError
+from django.core.management import CommandError
 
-from apps.messagelog.base import LogUnavailable
 from apps.messagelog.generation import set_up_log
+from apps.operations.operator_command import OperatorCommand
 
 
-class Command(BaseCommand):
+class Command(OperatorCommand):
     """Prepares the log; may be run at every start. `up` does it by itself."""
 
     help = "Prepare the event log, and refuse a server that would lose what it acknowledged. May be repeated."
@@ -17,8 +17,6 @@ class Command(BaseCommand):
         """Prepare it."""
         try:
             generation = set_up_log()
-        except LogUnavailable as error:
-            raise CommandError(f"the event log does not answer ({error})") from None
         except ValueError as error:
             raise CommandError(str(error)) from None
         self.stdout.write(f"the event log is ready, generation {generation}")

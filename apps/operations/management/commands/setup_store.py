@@ -2,13 +2,13 @@
 
 from typing import Any
 
-from django.core.management import BaseCommand, CommandError
+from django.core.management import CommandError
 
-from apps.messagestore.base import StoreUnavailable
 from apps.messagestore.store import get_message_store
+from apps.operations.operator_command import OperatorCommand
 
 
-class Command(BaseCommand):
+class Command(OperatorCommand):
     """Prepares the Message DB; may be run at every start. `up` does it by itself."""
 
     help = (
@@ -20,8 +20,6 @@ class Command(BaseCommand):
         """Prepare it."""
         try:
             lines = get_message_store().set_up()
-        except StoreUnavailable as error:
-            raise CommandError(f"the Message DB does not answer ({error})") from None
         except ValueError as error:
             raise CommandError(str(error)) from None
         for line in lines if options["verbosity"] else ():

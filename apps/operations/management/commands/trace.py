@@ -5,16 +5,16 @@ from argparse import ArgumentParser
 from datetime import UTC, datetime
 from typing import Any
 
-from django.core.management import BaseCommand, CommandError
+from django.core.management import CommandError
 
-from apps.messagestore.base import StoreUnavailable
+from apps.operations.operator_command import OperatorCommand
 from apps.operations.tracing import count_unrelayed, made_at_ms, trace_message
 from apps.protocol.ids import is_message_id
 
 _LOG_KEPT = {True: "still on the log", False: "no longer on the log", None: "the log does not answer"}
 
 
-class Command(BaseCommand):
+class Command(OperatorCommand):
     """Prints what store, log, inboxes and registry know of a message; never its content."""
 
     help = "Tell one message's way: accepted, on the log, stored, queued and confirmed by each device, read, deleted."
@@ -28,10 +28,7 @@ class Command(BaseCommand):
         """Print the way, or say that nobody knows the message."""
         if not is_message_id(message):
             raise CommandError(f"{message!r} is no message: it takes msg- and 16 hexadecimal digits")
-        try:
-            found = trace_message(message)
-        except StoreUnavailable as error:
-            raise CommandError(f"the Message DB does not answer ({error})") from None
+        found = trace_message(message)
         if found is None:
             raise CommandError(_unknown(message))
         self.stdout.write(json.dumps(found) if options["json"] else "\n".join(_to_lines(found)))
