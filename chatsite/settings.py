@@ -160,10 +160,16 @@ LOGOUT_REDIRECT_URL = "/login/"
 SESSION_COOKIE_AGE = 365 * 86_400
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
-# Behind a load balancer there is TLS, and then no cookie may ever go without it.
+# Behind a load balancer there is TLS, and then no cookie may ever go without it. Whether a request came by TLS, the
+# gateway reads from X-Forwarded-Proto, of TRUSTED_PROXIES only: Django needs no header of its own for that.
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = env.boolean("SECURE_COOKIES", bool(TRUSTED_PROXIES))
-# It is also what sends HSTS and turns plain HTTP away; done here, that would break its own health checks.
-SILENCED_SYSTEM_CHECKS = ["security.W004", "security.W008"] if TRUSTED_PROXIES else []
+SECURE_SSL_REDIRECT = SESSION_COOKIE_SECURE
+# Those who ask for these come straight to the process, without TLS: health checks, Prometheus, `up`.
+SECURE_REDIRECT_EXEMPT = [r"^(healthz|readyz|metrics)$"]
+SECURE_HSTS_SECONDS = 2 * 365 * 86_400 if SESSION_COOKIE_SECURE else 0
+# W005 and W021 ask that HSTS covers all names below this one, and is built into browsers: that is for whoever holds the
+# domain to say, since it would cut off sites beside this one that have no TLS.
+SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]
 CONTENT_SECURITY_POLICY: dict[str, Any] = {
     "DIRECTIVES": {
         "default-src": ["'self'"],

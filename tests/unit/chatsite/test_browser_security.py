@@ -58,3 +58,34 @@ def test_other_origins_may_call_only_if_they_are_named(settings) -> None:
         "/api/user/me", headers={"origin": "https://app.example", "access-control-request-method": "GET"}
     )
     assert "Access-Control-Allow-Credentials" not in response
+
+
+@pytest.fixture
+def behind_tls(settings) -> Client:
+    """A client of a site whose proxy speaks TLS, with the settings that TRUSTED_PROXIES brings."""
+    settings.ALLOWED_HOSTS = ["chat.example.org"]
+    settings.SECURE_SSL_REDIRECT = True
+    settings.SECURE_HSTS_SECONDS = 63_072_000
+    return Client(headers={"host": "chat.example.org"})
+
+
+def test_behind_tls_browsers_are_told_to_stay_with_it(behind_tls: Client) -> None:
+    response = behind_tls.get("/login/", secure=True)
+    assert response.status_code == 200
+    assert response["Strict-Transport-Security"] == "max-age=63072000"
+
+
+def test_behind_tls_plain_http_is_for_health_checks_and_metrics_only(behind_tls: Client) -> None:
+    for path in ("/login/", "/api/user/me", "/admin/", "/healthz/x"):
+        response = behind_tls.get(f"{path}?a=b")
+        assert (response.status_code, response["Location"]) == (301, f"https://chat.example.org{path}?a=b")
+    assert behind_tls.get("/healthz").status_code == 200
+    assert behind_tls.get("/metrics").status_code == 200
+    assert behind_tls.get("/readyz").status_code != 301
+
+
+def test_without_a_proxy_nobody_is_sent_to_tls(settings) -> None:
+    response = Client().get("/login/")
+    assert response.status_code == 200
+    assert "Strict-Transport-Security" not in response
+    assert not settings.SESSION_COOKIE_SECURE
