@@ -230,24 +230,10 @@ UNFOLD: dict[str, Any] = {
     "SITE_FAVICONS": [
         {"rel": "icon", "type": "image/svg+xml", "href": lambda request: static("chat/favicon.svg")},
     ],
-    "BORDER_RADIUS": "8px",
-    "STYLES": [lambda request: static("moderation/admin.css")],
-    # The teal of the chat itself; unfold takes any CSS colour.
-    "COLORS": {
-        "primary": {
-            "50": "#effaf8",
-            "100": "#d3f2ec",
-            "200": "#a8e4da",
-            "300": "#72cfc2",
-            "400": "#43b2a5",
-            "500": "#27968b",
-            "600": "#1c7971",
-            "700": "#1a615c",
-            "800": "#194e4b",
-            "900": "#18413f",
-            "950": "#082625",
-        }
-    },
+    # A function is taken as it is: else unfold adds its own colours, in a style element, which the policy forbids.
+    "COLORS": lambda request: {},
+    "STYLES": [lambda request: static("moderation/colors.css"), lambda request: static("moderation/admin.css")],
+    "SCRIPTS": [lambda request: static("moderation/htmx-settings.js")],
     "DASHBOARD_CALLBACK": "apps.moderation.start_page.describe_start",
     "SIDEBAR": {"show_search": False, "navigation": "apps.moderation.navigation.build_navigation"},
 }
