@@ -59,6 +59,7 @@ METRICS_PORT = env.integer("METRICS_PORT", 0, minimum=0, maximum=65_535)
 # --- Delivery ----------------------------------------------------------------------------------------------------
 RATE_LIMIT_PER_MINUTE = env.integer("RATE_LIMIT_PER_MINUTE", 60, minimum=0)
 CONNECTIONS_PER_MINUTE_PER_ADDRESS = env.integer("CONNECTIONS_PER_MINUTE_PER_ADDRESS", 300, minimum=0)
+CONNECTIONS_PER_MINUTE_PER_USER = env.integer("CONNECTIONS_PER_MINUTE_PER_USER", 120, minimum=0)
 STEADY_MESSAGES_PER_SECOND = env.integer("STEADY_MESSAGES_PER_SECOND", 0, minimum=0)
 API_CALLS_PER_MINUTE = env.integer("API_CALLS_PER_MINUTE", 600, minimum=0)
 DELIVERY_TIMEOUT_SECONDS = env.integer("DELIVERY_TIMEOUT_SECONDS", 10, minimum=1)

@@ -85,6 +85,10 @@ def build_environment(data_dir: Path, port: int, variables: Mapping[str, str | i
     """The environment of the site's processes: nothing of this one's settings, limits off unless given."""
     shielded: dict[str, str | int] = dict.fromkeys(SHIELDED_VARIABLES.split(), "")
     inherited = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "TMPDIR") if name in os.environ}
-    limits: dict[str, str | int] = {"RATE_LIMIT_PER_MINUTE": 0, "CONNECTIONS_PER_MINUTE_PER_ADDRESS": 0}
+    limits: dict[str, str | int] = {
+        "RATE_LIMIT_PER_MINUTE": 0,
+        "CONNECTIONS_PER_MINUTE_PER_ADDRESS": 0,
+        "CONNECTIONS_PER_MINUTE_PER_USER": 0,
+    }
     chosen = {name: str(value) for name, value in (shielded | limits | dict(variables)).items()}
     return inherited | {"CHAT_DATA_DIR": str(data_dir), "CHAT_PORT": str(port), "PYTHONUNBUFFERED": "1"} | chosen
