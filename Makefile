@@ -73,6 +73,12 @@ planted: setup
 rehearsal: setup
 	@$(BIN)/python -m tests.rehearsal $(ARGS)
 
+# As in docker/compose.yml; nothing is asked at these addresses.
+DEPLOYED := TRUSTED_PROXIES=172.30.77.2 ALLOWED_HOSTS=chat.example.org LOG_FORMAT=json METRICS_PORT=9100 \
+	SECRET_KEY=0123456789abcdefghijklmnopqrstuvwxyz-0123456789abcdefghijklmnop \
+	DATABASE_URL=postgresql://chatsite:p@postgresql:5432/chatsite REDIS_URL=redis://:p@valkey:6379/0 \
+	EVENT_LOG_URL=kafka://kafka-1:9092,kafka-2:9092,kafka-3:9092 MESSAGE_STORE_URL=mongodb://mongodb-1:27017/chatsite
+
 ## Everything that can be said about the code without running it.
 check: setup
 	$(BIN)/ruff format --check .
@@ -84,7 +90,8 @@ check: setup
 	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec docker/compose.yml docker/compose.small.yml
 	@data=$$(mktemp -d) && trap 'rm -rf "$$data"' EXIT && export CHAT_DATA_DIR="$$data" && \
 	$(BIN)/python manage.py makemigrations --check --dry-run && \
-	$(BIN)/python manage.py check --fail-level WARNING
+	$(BIN)/python manage.py check --fail-level WARNING && \
+	env $(DEPLOYED) $(BIN)/python manage.py check --deploy --fail-level WARNING
 
 ## Put the code into the form that `check` wants.
 format: setup

@@ -27,9 +27,12 @@ POSTGRESQL_OPTIONS = {
 }
 SQLITE_TIMEOUT_SECONDS = 20
 # FULL: the last commits survive a power loss in WAL mode. No mmap: a torn write must be an error, not a signal.
+# What is deleted is overwritten. Not FAST, which leaves freed overflow pages as they are: messages above some 4 KB
+# stayed readable in the file. A batch of 200 messages takes a fifth longer (3.3 ms for 2.8 ms, on 2 cores).
 SQLITE_PRAGMAS = {
     "journal_mode": "WAL",
     "synchronous": "FULL",
+    "secure_delete": "ON",
     "mmap_size": "0",
     "cache_size": "-65536",  # KiB
     "wal_autocheckpoint": "4000",  # pages

@@ -60,6 +60,9 @@ METRICS_PORT = env.integer("METRICS_PORT", 0, minimum=0, maximum=65_535)
 # --- Delivery ----------------------------------------------------------------------------------------------------
 RATE_LIMIT_PER_MINUTE = env.integer("RATE_LIMIT_PER_MINUTE", 60, minimum=0)
 CONNECTIONS_PER_MINUTE_PER_ADDRESS = env.integer("CONNECTIONS_PER_MINUTE_PER_ADDRESS", 300, minimum=0)
+CONNECTIONS_PER_MINUTE_PER_USER = env.integer("CONNECTIONS_PER_MINUTE_PER_USER", 120, minimum=0)
+REGISTRATIONS_PER_MINUTE_PER_ADDRESS = env.integer("REGISTRATIONS_PER_MINUTE_PER_ADDRESS", 60, minimum=0)
+LOGINS_PER_MINUTE_PER_ADDRESS = env.integer("LOGINS_PER_MINUTE_PER_ADDRESS", 120, minimum=0)
 STEADY_MESSAGES_PER_SECOND = env.integer("STEADY_MESSAGES_PER_SECOND", 0, minimum=0)
 API_CALLS_PER_MINUTE = env.integer("API_CALLS_PER_MINUTE", 600, minimum=0)
 DELIVERY_TIMEOUT_SECONDS = env.integer("DELIVERY_TIMEOUT_SECONDS", 10, minimum=1)
@@ -68,6 +71,7 @@ SPAM_SCORING = env.boolean("SPAM_SCORING", True)
 SPAM_UNANSWERED_PER_HOUR = env.integer("SPAM_UNANSWERED_PER_HOUR", 120, minimum=1)
 SPAM_UNANSWERED_PER_DAY = env.integer("SPAM_UNANSWERED_PER_DAY", 400, minimum=1)
 SPAM_NEW_ACCOUNT_DAYS = env.integer("SPAM_NEW_ACCOUNT_DAYS", 3, minimum=0)
+SPAM_NEW_ACCOUNT_PERCENT = env.integer("SPAM_NEW_ACCOUNT_PERCENT", 50, minimum=1, maximum=100)
 SPAM_NEW_ACCOUNT_MESSAGES_PER_HOUR = env.integer("SPAM_NEW_ACCOUNT_MESSAGES_PER_HOUR", 1_200, minimum=1)
 SPAM_LIMIT_PER_MINUTE = env.integer("SPAM_LIMIT_PER_MINUTE", 5, minimum=0)
 SPAM_LIMIT_HOURS = env.integer("SPAM_LIMIT_HOURS", 24, minimum=1)
@@ -161,10 +165,16 @@ LOGOUT_REDIRECT_URL = "/login/"
 SESSION_COOKIE_AGE = 365 * 86_400
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
-# Behind a load balancer there is TLS, and then no cookie may ever go without it.
+# Behind a load balancer there is TLS, and then no cookie may ever go without it. Whether a request came by TLS, the
+# gateway reads from X-Forwarded-Proto, of TRUSTED_PROXIES only: Django needs no header of its own for that.
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = env.boolean("SECURE_COOKIES", bool(TRUSTED_PROXIES))
-# It is also what sends HSTS and turns plain HTTP away; done here, that would break its own health checks.
-SILENCED_SYSTEM_CHECKS = ["security.W004", "security.W008"] if TRUSTED_PROXIES else []
+SECURE_SSL_REDIRECT = SESSION_COOKIE_SECURE
+# Those who ask for these come straight to the process, without TLS: health checks, Prometheus, `up`.
+SECURE_REDIRECT_EXEMPT = [r"^(healthz|readyz|metrics)$"]
+SECURE_HSTS_SECONDS = 2 * 365 * 86_400 if SESSION_COOKIE_SECURE else 0
+# W005 and W021 ask that HSTS covers all names below this one, and is built into browsers: that is for whoever holds the
+# domain to say, since it would cut off sites beside this one that have no TLS.
+SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]
 CONTENT_SECURITY_POLICY: dict[str, Any] = {
     "DIRECTIVES": {
         "default-src": ["'self'"],
@@ -229,24 +239,10 @@ UNFOLD: dict[str, Any] = {
     "SITE_FAVICONS": [
         {"rel": "icon", "type": "image/svg+xml", "href": lambda request: static("chat/favicon.svg")},
     ],
-    "BORDER_RADIUS": "8px",
-    "STYLES": [lambda request: static("moderation/admin.css")],
-    # The teal of the chat itself; unfold takes any CSS colour.
-    "COLORS": {
-        "primary": {
-            "50": "#effaf8",
-            "100": "#d3f2ec",
-            "200": "#a8e4da",
-            "300": "#72cfc2",
-            "400": "#43b2a5",
-            "500": "#27968b",
-            "600": "#1c7971",
-            "700": "#1a615c",
-            "800": "#194e4b",
-            "900": "#18413f",
-            "950": "#082625",
-        }
-    },
+    # A function is taken as it is: else unfold adds its own colours, in a style element, which the policy forbids.
+    "COLORS": lambda request: {},
+    "STYLES": [lambda request: static("moderation/colors.css"), lambda request: static("moderation/admin.css")],
+    "SCRIPTS": [lambda request: static("moderation/htmx-settings.js")],
     "DASHBOARD_CALLBACK": "apps.moderation.start_page.describe_start",
     "SIDEBAR": {"show_search": False, "navigation": "apps.moderation.navigation.build_navigation"},
 }

@@ -7,6 +7,7 @@ password hashing an address can cause. Counters stand in Django's cache, in fixe
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from django.conf import settings
 from django.core.cache import cache
 from django.http import HttpRequest
 
@@ -21,15 +22,24 @@ HOUR = 3_600
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AttemptLimit:
-    """At most so many attempts of one kind from one address or user in each window (seconds, attempts)."""
+    """At most so many attempts of one kind from one address or user in each window (seconds, attempts; 0: no limit)."""
 
     name: str
     windows: "Sequence[tuple[int, int]]"
 
 
-REGISTRATIONS = AttemptLimit(name="register", windows=((MINUTE, 60), (HOUR, 600)))
-LOGINS = AttemptLimit(name="login", windows=((MINUTE, 120),))
 REPORTS = AttemptLimit(name="report", windows=((MINUTE, 10), (24 * HOUR, 100)))
+
+
+def registration_limit() -> AttemptLimit:
+    """Of an address: what the settings say for a minute, and ten times that in an hour."""
+    most = settings.REGISTRATIONS_PER_MINUTE_PER_ADDRESS
+    return AttemptLimit(name="register", windows=((MINUTE, most), (HOUR, 10 * most)))
+
+
+def login_limit() -> AttemptLimit:
+    """Of an address: what the settings say for a minute."""
+    return AttemptLimit(name="login", windows=((MINUTE, settings.LOGINS_PER_MINUTE_PER_ADDRESS),))
 
 
 def client_address(request: HttpRequest) -> str:
@@ -51,7 +61,8 @@ def check_user_attempts(limit: AttemptLimit, user_id: str) -> None:
 
 def _count_in_windows(limit: AttemptLimit, who: str) -> None:
     for seconds, attempts in limit.windows:
-        count_attempt(f"{limit.name}:{seconds}:{who}", seconds=seconds, most=attempts)
+        if attempts:
+            count_attempt(f"{limit.name}:{seconds}:{who}", seconds=seconds, most=attempts)
 
 
 def count_attempt(name: str, *, seconds: int, most: int) -> None:

@@ -6,7 +6,7 @@ from rest_framework import serializers, status
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from apps.accounts.attempts import REGISTRATIONS, check_attempts
+from apps.accounts.attempts import check_attempts, registration_limit
 from apps.accounts.credentials import TICKET_TTL_SECONDS, issue_ticket
 from apps.accounts.models import DEVICE_NAME_MAX_LENGTH, Device, User
 from apps.accounts.services import (
@@ -50,7 +50,7 @@ class RegisterView(PublicApiView):
     def post(self, request: Request) -> Response:
         """A new user with one device; its token is shown here and never again."""
         body = read_body(request, RegisterBody)
-        check_attempts(REGISTRATIONS, request._request)
+        check_attempts(registration_limit(), request._request)
         user, device, token = register_with_device(**body)
         return _credential_response(user, device, token, status.HTTP_201_CREATED)
 

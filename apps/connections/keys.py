@@ -4,7 +4,7 @@ connections:{user}   HASH device → "server_id connection_id connected_at_ms"; 
 presence:{user}      STRING "1", 60 s, renewed by heartbeats
 gateway:server_id    STRING number of its connections, 60 s, renewed each second: a gateway that
                      misses it writes its connections anew; on a cluster one on each node (gateway:server_id:number)
-connects:{address or user}   STRING, connects in the running minute, 60 s
+connects:{address … or credential …}   STRING, connects in the running minute, 60 s; of a credential stands the digest
 
 Read, and in part written, by this package's scripts, so that a gateway needs no inbox (apps.inbox describes them):
 inboxmeta:{user}:device, inbox:{user}:device, receipts:{user}:device, receiptframes:{user}:device
@@ -24,7 +24,7 @@ def presence_key(user_id: str) -> str:
 
 
 def connects_key(source: str) -> str:
-    """Counter of the connects of an address or a user."""
+    """Counter of the connects from an address or with a credential."""
     return f"connects:{{{source}}}"
 
 

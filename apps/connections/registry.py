@@ -107,11 +107,14 @@ async def remove_connections(connections: Sequence[tuple[str, str, int]]) -> Non
     await _keyspace().run_items(_DISCONNECT, (), connections)
 
 
-async def count_connects(source: str) -> int:
-    """Count one more connect of an address or user and say how many this minute has. Raises ValkeyError."""
-    key = connects_key(source)
-    count, _ = await _keyspace().execute_all([("INCR", key), ("EXPIRE", key, 60, "NX")])
-    return int(count)
+async def count_connects(sources: Sequence[str]) -> list[int]:
+    """Count one more connect of each source (an address, a credential), in one round trip; says how many of each this
+    minute has. Raises ValkeyError.
+    """
+    keys = [connects_key(source) for source in sources]
+    commands = [one for key in keys for one in (("INCR", key), ("EXPIRE", key, 60, "NX"))]
+    answers = await _keyspace().execute_all(commands)
+    return [int(count) for count in answers[::2]]
 
 
 def list_connections(user_ids: Sequence[str] | None = None) -> list[Connection]:

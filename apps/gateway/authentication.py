@@ -40,10 +40,20 @@ class Credential:
 
 async def authenticate(scope: Mapping[str, Any], threads: DatabaseThreads) -> DeviceIdentity:
     """The device that opens a socket. Raises Refused, ValkeyError, or what the database raises."""
-    ticket = parse_qs(scope.get("query_string", b"").decode("latin-1")).get("ticket")
-    if ticket and not _read_headers(scope).get("authorization"):
-        return _check_identity(await _redeem_ticket(ticket[0], threads))
+    ticket = _read_ticket(scope)
+    if ticket is not None:
+        return _check_identity(await _redeem_ticket(ticket, threads))
     return await find_device(read_credential(scope), threads)
+
+
+def find_credential(scope: Mapping[str, Any]) -> Credential | None:
+    """The credential that a connection comes with, not looked up yet; None for a ticket, and where there is none."""
+    if _read_ticket(scope) is not None:
+        return None
+    try:
+        return read_credential(scope)
+    except Refused:
+        return None
 
 
 def read_credential(scope: Mapping[str, Any]) -> Credential:
@@ -71,6 +81,12 @@ def _check_identity(identity: DeviceIdentity | None) -> DeviceIdentity:
     if identity.suspended:
         raise Refused(CloseReason.SUSPENDED)
     return identity
+
+
+def _read_ticket(scope: Mapping[str, Any]) -> str | None:
+    """The ticket in the query, where no token stands in a header."""
+    ticket = parse_qs(scope.get("query_string", b"").decode("latin-1")).get("ticket")
+    return ticket[0] if ticket and not _read_headers(scope).get("authorization") else None
 
 
 def _read_headers(scope: Mapping[str, Any]) -> dict[str, str]:

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any
 from channels.consumer import AsyncConsumer
 from django.conf import settings
 
-from apps.gateway.authentication import Refused, authenticate
+from apps.gateway.authentication import Refused, authenticate, find_credential
 from apps.gateway.close_codes import CloseReason
 from apps.gateway.connection import Connection
-from apps.gateway.entrance import admit, count_address
+from apps.gateway.entrance import admit, count_connection
 from apps.gateway.handlers import handle_frame
 from apps.gateway.measures import count_close
 from apps.gateway.outgoing import Outgoing
@@ -47,8 +47,8 @@ class ChatConsumer(AsyncConsumer):
         await send({"type": "websocket.accept"})
         process = get_gateway_process()
         try:
-            await count_address(scope)
-            identity = await admit(scope, process, partial(authenticate, scope, process.threads))
+            await count_connection(scope, find_credential(scope))
+            identity = await admit(process, partial(authenticate, scope, process.threads))
         except Refused as refused:
             await _close(send, receive, refused.reason)
             return

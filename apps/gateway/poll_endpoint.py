@@ -12,7 +12,7 @@ from typing import Any
 
 from apps.gateway.authentication import Refused, read_credential
 from apps.gateway.close_codes import CloseReason
-from apps.gateway.entrance import check_address, count_address
+from apps.gateway.entrance import check_address, count_connection
 from apps.gateway.measures import count_close
 from apps.gateway.poll_connection import PollConnection
 from apps.gateway.process import get_gateway_process
@@ -115,7 +115,7 @@ async def _answer(scope: Mapping[str, Any], client: _Client) -> _Answer:
         polls = get_gateway_process().polls
         known = polls.knows(credential)
         if not known:  # before its body is read: a stranger is to cost as little as may be
-            await count_address(scope)
+            await count_connection(scope, credential)
         request = decode_poll_request(await client.read_body(scope))
         connection = await polls.find_or_open(scope, credential, request.last_poll, counted=not known)
         return await _poll(connection, request, client)

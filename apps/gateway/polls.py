@@ -11,7 +11,7 @@ from weakref import WeakValueDictionary
 from apps.connections.registry import find_connection_id
 from apps.gateway.authentication import Credential, Refused, find_device
 from apps.gateway.close_codes import CloseReason
-from apps.gateway.entrance import admit, count_address
+from apps.gateway.entrance import admit, count_connection
 from apps.gateway.poll_connection import PollConnection
 from apps.protocol import server_frames
 from apps.protocol.polls import PollMark, decode_mark
@@ -42,7 +42,7 @@ class PollConnections:
     async def find_or_open(
         self, scope: Mapping[str, Any], credential: Credential, last_poll: str | None, *, counted: bool
     ) -> PollConnection:
-        """The connection of a poll; ``counted`` says that its address was.
+        """The connection of a poll; ``counted`` says that it was counted already.
 
         Raises Refused, PollError, ValkeyError, or what the database raises.
         """
@@ -57,8 +57,8 @@ class PollConnections:
                     return connection
             received = decode_mark(last_poll) if last_poll else None
             if not counted:
-                await count_address(scope)
-            identity = await admit(scope, self._process, partial(find_device, credential, self._process.threads))
+                await count_connection(scope, credential)
+            identity = await admit(self._process, partial(find_device, credential, self._process.threads))
             if received is not None:
                 self._check_not_replaced(identity.device_id, received)
             if connection is not None and connection.owes_confirmations:

@@ -87,6 +87,7 @@ def current_thresholds() -> Thresholds:
         unanswered_hour=settings.SPAM_UNANSWERED_PER_HOUR,
         unanswered_day=settings.SPAM_UNANSWERED_PER_DAY,
         new_days=settings.SPAM_NEW_ACCOUNT_DAYS,
+        new_share=settings.SPAM_NEW_ACCOUNT_PERCENT / 100,
         new_messages_hour=settings.SPAM_NEW_ACCOUNT_MESSAGES_PER_HOUR,
     )
 

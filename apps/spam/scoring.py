@@ -4,19 +4,17 @@ from dataclasses import dataclass
 
 from apps.spam.tracking import Activity
 
-NEW_ACCOUNT_SHARE = 0.5
-"""Of the thresholds, for an account that is new."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Thresholds:
-    """How much is taken for spam: receivers who do not answer, by hour and by day, and messages an hour of an account
-    younger than ``new_days``.
+    """How much is taken for spam: receivers who do not answer, by hour and by day, of which an account younger than
+    ``new_days`` has only ``new_share`` (above 0, at most 1); and messages an hour of such an account.
     """
 
     unanswered_hour: int
     unanswered_day: int
     new_days: float
+    new_share: float
     new_messages_hour: int
 
 
@@ -31,7 +29,7 @@ class Score:
 def score(activity: Activity, account_days: float, thresholds: Thresholds) -> Score:
     """Weigh what a sender did against the thresholds; the heaviest counts."""
     is_new = account_days < thresholds.new_days
-    share = NEW_ACCOUNT_SHARE if is_new else 1.0
+    share = thresholds.new_share if is_new else 1.0
     found = [
         (
             activity.unanswered_hour / (thresholds.unanswered_hour * share),

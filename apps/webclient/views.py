@@ -14,7 +14,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_POST, require_safe
 
-from apps.accounts.attempts import REGISTRATIONS, check_attempts
+from apps.accounts.attempts import check_attempts, registration_limit
 from apps.accounts.errors import AccountError, InvalidInputError, TooManyAttemptsError
 from apps.accounts.models import User
 from apps.accounts.services import (
@@ -122,5 +122,5 @@ class RegisterView(AccountFormView):
 
     def find_user(self, request: HttpRequest, fields: dict[str, Any]) -> User:
         """A new user of this name."""
-        check_attempts(REGISTRATIONS, request)
+        check_attempts(registration_limit(), request)
         return register_user(fields["username"], fields["password"], fields["display_name"])

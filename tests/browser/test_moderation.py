@@ -18,13 +18,33 @@ user.groups.add(Group.objects.get(name="moderator"))
 """
 
 
+MAKE_SUPERUSER = """
+from apps.accounts.models import User
+User.objects.create_superuser("root", "{password}")
+"""
+PAGES = (
+    "accounts/user/",
+    "auth/group/",
+    "moderation/report/",
+    "moderation/auditentry/",
+    "moderation/addressban/",
+    "moderation/addressban/add/",
+    "dead-letters/",
+    "live-figures/",
+)
+
+
 def log_in_moderator(browser: Browser, server: Server, complaints: list[str]) -> Page:
     """A window of a new moderator, at the admin's start; what the page's policy forbids is a complaint."""
     server.manage("shell", "-c", MAKE_MODERATOR.format(password=PASSWORD))
+    return log_in(browser, server, "mona", complaints)
+
+
+def log_in(browser: Browser, server: Server, username: str, complaints: list[str]) -> Page:
     page = browser.new_context(locale="en-GB").new_page()
     page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
     page.goto(f"{server.base_url}/admin/")
-    page.get_by_label("Username").fill("mona")
+    page.get_by_label("Username").fill(username)
     page.get_by_label("Password").fill(PASSWORD)
     page.get_by_role("button", name="Log in").click()
     return page
@@ -57,4 +77,21 @@ def test_a_suspended_users_window_closes_and_says_why(
     expect(ada.page.get_by_role("alert")).to_have_text(re.compile("suspended: sells pills"))
     bob.wait_connected()
     assert not complaints, "the pages of the admin load only what their policy allows"
+    page.context.close()
+
+
+def test_every_page_of_the_admin_keeps_to_its_policy_and_has_the_sites_colours(
+    browser: Browser, chat_server: Server
+) -> None:
+    chat_server.manage("shell", "-c", MAKE_SUPERUSER.format(password=PASSWORD))
+    complaints: list[str] = []
+    page = log_in(browser, chat_server, "root", complaints)
+    for path in ("", *PAGES):
+        page.goto(f"{chat_server.base_url}/admin/{path}", wait_until="networkidle")
+        color = page.evaluate("getComputedStyle(document.documentElement).getPropertyValue('--color-primary-600')")
+        assert (color, complaints) == ("#1c7971", []), path
+    page.locator("[x-on\\:click*='openUserLinks']").first.click()
+    page.get_by_text("Dark", exact=True).click()
+    expect(page.locator("html.dark")).to_be_visible()
+    assert not complaints
     page.context.close()

@@ -22,6 +22,10 @@ SHIELDED_VARIABLES = (
     "LOG_MIN_INSYNC_REPLICAS LOG_PARTITIONS LOG_REPLICATION_FACTOR LOG_RETENTION_HOURS MESSAGE_STORE_URL METRICS_PORT "
     "REDIS_URL SECRET_KEY SECURE_COOKIES STEADY_MESSAGES_PER_SECOND TRUSTED_PROXIES"
 )
+LIMITS = (
+    "RATE_LIMIT_PER_MINUTE CONNECTIONS_PER_MINUTE_PER_ADDRESS CONNECTIONS_PER_MINUTE_PER_USER "
+    "REGISTRATIONS_PER_MINUTE_PER_ADDRESS LOGINS_PER_MINUTE_PER_ADDRESS"
+)
 PROJECT = Path(__file__).resolve().parents[2]
 
 
@@ -85,6 +89,6 @@ def build_environment(data_dir: Path, port: int, variables: Mapping[str, str | i
     """The environment of the site's processes: nothing of this one's settings, limits off unless given."""
     shielded: dict[str, str | int] = dict.fromkeys(SHIELDED_VARIABLES.split(), "")
     inherited = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "TMPDIR") if name in os.environ}
-    limits: dict[str, str | int] = {"RATE_LIMIT_PER_MINUTE": 0, "CONNECTIONS_PER_MINUTE_PER_ADDRESS": 0}
+    limits: dict[str, str | int] = dict.fromkeys(LIMITS.split(), 0)
     chosen = {name: str(value) for name, value in (shielded | limits | dict(variables)).items()}
     return inherited | {"CHAT_DATA_DIR": str(data_dir), "CHAT_PORT": str(port), "PYTHONUNBUFFERED": "1"} | chosen

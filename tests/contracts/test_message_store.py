@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -183,6 +184,45 @@ def test_stripping_leaves_no_content_in_the_row(store: MessageStore, read_raw_ro
     row = read_raw_row(MESSAGE.message_id)
     assert [row.get(name) for name in ("content", "envelope", "media", "reply_to")] == [None] * 4
     assert trace(store).expires_at_ms == NOW + 100 + TRACE_KEPT_MS
+
+
+def test_delivered_content_does_not_come_back_with_a_replay(store: MessageStore, read_raw_row: ReadRawRow) -> None:
+    delivered = replace(MESSAGE, pending_devices=(B1,), own_devices=(), envelope={"x": 1})
+    store.insert_absent([delivered], NOW)
+    confirm(store, B, B1, 1)
+    # People may have other devices by then, and keep history; the same client may have sent it under another id.
+    later = replace(delivered, pending_devices=(B1, B2), own_devices=(A2,), history_for=(A, B))
+    for again in (delivered, later, replace(later, message_id="msg-00000000000000ff", sequence=9)):
+        store.insert_absent([again], NOW + 1_000)
+    confirm(store, B, B1, 1, at_ms=NOW + 2_000)
+    row = read_raw_row(MESSAGE.message_id)
+    assert [row.get(name) for name in ("content", "envelope", "media", "reply_to")] == [None] * 4
+    assert standing(store).pending_devices == ()
+    assert store.list_standings(["msg-00000000000000ff"]) == {}, "nothing stands beside it"
+    assert store.list_pending(B, B1, NOW) == store.list_pending(B, B2, NOW) == []
+
+
+def test_what_was_stripped_is_nowhere_in_sqlites_file(orm_store: MessageStore) -> None:
+    if connections["messages"].vendor != "sqlite":
+        pytest.skip("PostgreSQL has its vacuum")
+    # From one row of many in a page to one that takes pages of its own.
+    rows = [
+        numbered(number, pending_devices=(B1,), own_devices=(), content=f"SECRET{number} " * (1 + number * 7 % 2_000))
+        for number in range(1, 401)
+    ]
+    orm_store.insert_absent(rows, NOW)
+    assert b"SECRET" in read_database_file()
+    confirm(orm_store, B, B1, *range(1, 401, 2))
+    confirm(orm_store, B, B1, *range(2, 401, 2))
+    assert b"SECRET" not in read_database_file()
+
+
+def read_database_file() -> bytes:
+    """All bytes of the Message DB's file, after what SQLite wrote ahead has gone into it."""
+    with connections["messages"].cursor() as cursor:
+        cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        assert cursor.fetchone()[0] == 0, "somebody else reads"
+    return Path(connections["messages"].settings_dict["NAME"]).read_bytes()
 
 
 def test_the_senders_own_device_does_not_make_a_message_delivered(store: MessageStore) -> None:

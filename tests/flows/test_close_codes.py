@@ -6,10 +6,11 @@ import signal
 import pytest
 
 from tests.client.chat_client import ChatClient
+from tests.client.options import Account
 from tests.client.people import AccountPool, Person
 from tests.client.processes import Role, send_signal, wait_until
 from tests.client.raw_socket import raw_socket
-from tests.client.server import Server
+from tests.client.server import Server, running_server
 
 SLOW_READER_BUFFER = 4096
 BIG_TEXT = "👋" * 1000  # 4 KB on the wire
@@ -115,12 +116,26 @@ async def test_a_reader_that_is_too_slow_is_1013_and_its_inbox_keeps_all(server:
             assert [int(shown.content.split()[0]) for shown in b.history.shown.values()] == list(range(3000))
 
 
-async def test_too_many_connections_from_one_address_are_4429(strict_server: Server) -> None:
-    [ann] = strict_server.add_users(1)
-    codes = set()
-    for _ in range(20):
-        async with raw_socket(strict_server.url, token=ann.token) as socket:
+async def connect_often(server: Server, account: Account, times: int) -> list[int]:
+    """What became of each connection: its close code, 0 where it stood."""
+    codes = []
+    for _ in range(times):
+        async with raw_socket(server.url, token=account.token) as socket:
             closing = asyncio.create_task(socket.receive_close(within=0.3))
             await asyncio.wait([closing])
-            codes.add(closing.result()[0] if closing.exception() is None else 0)
-    assert codes == {0, 4429}
+            codes.append(closing.result()[0] if closing.exception() is None else 0)
+    return codes
+
+
+async def test_too_many_connections_from_one_address_are_4429(strict_server: Server) -> None:
+    [ann] = strict_server.add_users(1)
+    assert set(await connect_often(strict_server, ann, 20)) == {0, 4429}
+
+
+async def test_too_many_connections_of_one_user_are_4429_and_others_come_in() -> None:
+    with running_server(CONNECTIONS_PER_MINUTE_PER_USER=4) as server:
+        ann, bob = server.add_users(2)
+        codes = await connect_often(server, ann, 10)
+        assert codes[:4] == [0] * 4
+        assert 4429 in codes
+        assert await connect_often(server, bob, 2) == [0, 0]

@@ -7,7 +7,7 @@ from django.conf import settings
 from django.contrib.auth import authenticate
 from django.http import HttpRequest
 
-from apps.accounts.attempts import LOGINS, check_attempts, client_address
+from apps.accounts.attempts import check_attempts, client_address, login_limit
 from apps.accounts.errors import AccountSuspendedError, InvalidCredentialsError, TooManyAttemptsError
 from apps.accounts.models import User
 from apps.accounts.names import username_key
@@ -20,7 +20,7 @@ def authenticate_user(request: HttpRequest, *, username: str, password: str) -> 
     too many tries from this address, or failed ones for this name from it. Raises ValkeyError when the counters cannot
     be reached.
     """
-    check_attempts(LOGINS, request)
+    check_attempts(login_limit(), request)
     key = username_key(username)
     user = authenticate(request, username=key, password=password)
     if getattr(request, "axes_locked_out", False):

@@ -79,6 +79,20 @@ def test_the_lock_holds_at_the_door_of_the_admin_too(ada: User, browser_request:
     assert authenticate(browser_request(), username="aDa", password=PASSWORD) is None
 
 
+def test_doors_are_bounded_as_the_settings_say_and_not_at_all_at_zero(browser_request: Callable, settings) -> None:
+    assert attempts.registration_limit().windows == ((60, 60), (3600, 600))
+    assert attempts.login_limit().windows == ((60, 120),)
+    settings.REGISTRATIONS_PER_MINUTE_PER_ADDRESS, settings.LOGINS_PER_MINUTE_PER_ADDRESS = 2, 0
+    for _ in range(200):
+        check_attempts(attempts.login_limit(), browser_request())
+    for _ in range(2):
+        check_attempts(attempts.registration_limit(), browser_request())
+    with pytest.raises(TooManyAttemptsError):
+        check_attempts(attempts.registration_limit(), browser_request())
+    settings.REGISTRATIONS_PER_MINUTE_PER_ADDRESS = 0
+    check_attempts(attempts.registration_limit(), browser_request())
+
+
 def test_attempts_from_one_address_are_bounded_whoever_they_are_for(
     browser_request: Callable, monkeypatch: pytest.MonkeyPatch
 ) -> None:

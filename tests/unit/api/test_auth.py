@@ -6,7 +6,6 @@ import pytest
 from django.utils import timezone
 from rest_framework.test import APIClient
 
-from apps.accounts.attempts import AttemptLimit
 from apps.accounts.credentials import TICKET_KEY, hash_secret
 from apps.accounts.models import Device, User
 from apps.accounts.services.devices import MAX_DEVICES
@@ -57,8 +56,8 @@ def test_what_registering_refuses_is_named_by_field(ada, anonymous: APIClient, c
     assert User.objects.count() == 1
 
 
-def test_registering_too_often_is_throttled(anonymous: APIClient, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("apps.api.auth.REGISTRATIONS", AttemptLimit(name="register", windows=((60, 1),)))
+def test_registering_too_often_is_throttled(anonymous: APIClient, settings) -> None:
+    settings.REGISTRATIONS_PER_MINUTE_PER_ADDRESS = 1
     anonymous.post("/api/auth/register", {"username": "eve1", "password": PASSWORD}, format="json")
     response = anonymous.post("/api/auth/register", {"username": "eve2", "password": PASSWORD}, format="json")
     assert (response.status_code, response.json()["code"]) == (429, "throttled")

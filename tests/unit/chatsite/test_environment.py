@@ -190,7 +190,7 @@ def test_sqlite_databases_survive_a_power_loss_and_wait_for_their_lock(env: Envi
     settings = env.database("X", tmp_path / "users.sqlite3")
     assert settings["OPTIONS"]["transaction_mode"] == "IMMEDIATE"
     assert settings["OPTIONS"]["timeout"] == 20
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "mmap_size=0"):
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "mmap_size=0", "secure_delete=ON"):
         assert f"PRAGMA {pragma}" in settings["OPTIONS"]["init_command"]
 
 

@@ -146,8 +146,8 @@ def test_each_gateway_tells_how_many_connections_it_has(inbox_valkey: SyncKeyspa
 
 
 def test_connects_are_counted_by_source() -> None:
-    assert [run(lambda: registry.count_connects("address 1")) for _ in range(3)] == [1, 2, 3]
-    assert run(lambda: registry.count_connects("address 2")) == 1
+    assert [run(lambda: registry.count_connects(["address 1"])) for _ in range(3)] == [[1], [2], [3]]
+    assert run(lambda: registry.count_connects(["address 2", "address 1", "credential x"])) == [1, 4, 1]
 
 
 def test_a_gateway_learns_that_a_part_of_the_registry_was_lost(inbox_valkey: SyncKeyspace) -> None:

@@ -2,12 +2,13 @@
 
 import re
 from operator import attrgetter
+from pathlib import Path
 
 import pytest
 
 from apps.operations.embedded_site import SitePlan, list_parts
 from apps.operations.supervision import Part
-from tests.client.site import PROJECT
+from tests.client.site import PROJECT, build_environment, run_manage
 from tests.servers.compose import DOCKER, Service, read_compose, read_env_file
 from tests.servers.edge import TEMPLATE
 from tests.servers.kafka import broker_settings
@@ -64,6 +65,12 @@ def test_a_container_of_ours_may_do_little(service: Service) -> None:
 def test_a_container_of_ours_is_given_variables_that_the_settings_read(service: Service) -> None:
     read = set(re.findall(r'env\.\w+\(\s*"([A-Z_]+)"', SETTINGS))
     assert set(service.environment) <= read
+
+
+def test_djangos_checks_for_a_deployment_have_nothing_to_say_about_it(tmp_path: Path) -> None:
+    secrets = FILLED_IN | {"SECRET_KEY": "0123456789abcdefghijklmnopqrstuvwxyz-0123456789abcdefghijklmnop"}
+    given = read_compose("compose.yml", secrets)["gateway-1"].environment
+    run_manage(build_environment(tmp_path, 8000, given), "check", "--deploy", "--fail-level", "WARNING")
 
 
 @each([service for service in SERVICES.values() if "ports" in service.whole])

@@ -1,7 +1,10 @@
-"""Who is taken for a spammer: a spammer is, and fifty people who talk are not."""
+"""Who is taken for a spammer: spammers are, and the fifty people among whom they are are not."""
 
-import random
+from collections import Counter, defaultdict
+from collections.abc import Sequence
 from datetime import timedelta
+from itertools import groupby
+from typing import Any
 
 import pytest
 from django.utils import timezone
@@ -16,10 +19,11 @@ from apps.spam import runner
 from apps.spam.runner import score_records
 from apps.spam.scoring import Thresholds, score
 from apps.spam.tracking import Activity, track_messages
+from tests.unit.spam.traffic import DAYS, Town, build_town
 
 HOUR_MS, DAY_MS = 3_600_000, 86_400_000
 NOW = 1_800_000_000_000
-LIMITS = Thresholds(unanswered_hour=40, unanswered_day=150, new_days=3, new_messages_hour=1_200)
+LIMITS = Thresholds(unanswered_hour=40, unanswered_day=150, new_days=3, new_share=0.5, new_messages_hour=1_200)
 
 
 def activity(hour: int = 0, day: int = 0, messages: int = 0) -> Activity:
@@ -120,24 +124,90 @@ def test_a_spammer_is_caught_limited_and_reported_once(people: list[User], clock
     assert load_facts([spammer.pk])[spammer.pk].messages_per_minute == 5
 
 
+@pytest.fixture
+def town(people: list[User]) -> Town:
+    """Those two hundred and five hundred more; newcomers registered yesterday, and go on being that new."""
+    more = [User(username=f"more{number:03}", display_name="x", avatar_color="#000000") for number in range(500)]
+    User.objects.bulk_create(more)
+    User.objects.update(date_joined=timezone.now() - timedelta(days=100))
+    built = build_town([one.pk for one in (*people, *more)], seed=7)
+    new = [*built.newcomers, built.spammers["new"]]
+    User.objects.filter(pk__in=new).update(date_joined=timezone.now() - timedelta(days=1))
+    return built
+
+
+def live_through(town: Town, clock: Clock, days: range) -> None:
+    """Let the scorer read the letters of these days, as they come: those of each five minutes as a batch."""
+    span_ms = 5 * 60_000
+    letters = [one for one in enumerate(town.letters) if days.start * DAY_MS <= one[1].at_ms < days.stop * DAY_MS]
+    for span, batch in groupby(letters, key=lambda one: one[1].at_ms // span_ms):
+        clock.now = NOW + (span + 1) * span_ms
+        score_records([record(letter.sender, letter.receiver, number) for number, letter in batch])
+
+
+def list_limited() -> set[str]:
+    reported = set(Report.objects.values_list("reported_user_id", flat=True))
+    assert reported == set(Reputation.objects.values_list("user_id", flat=True))
+    return reported
+
+
+@pytest.fixture
+def most_unanswered(monkeypatch: pytest.MonkeyPatch) -> dict[str, int]:
+    """User → the most people within an hour who had not answered, as the scorer saw it."""
+    found: dict[str, int] = defaultdict(int)
+
+    def track_and_note(pairs: Sequence[tuple[str, str]], now_ms: int) -> dict[str, Activity]:
+        standing = track_messages(pairs, now_ms)
+        for user_id, one in standing.items():
+            found[user_id] = max(found[user_id], one.unanswered_hour)
+        return standing
+
+    monkeypatch.setattr(runner, "track_messages", track_and_note)
+    return found
+
+
 @pytest.mark.django_db(transaction=True)
-def test_fifty_people_who_talk_all_day_are_not_caught(people: list[User], clock: Clock) -> None:
-    rng = random.Random(7)
-    talkers = people[:50]
-    circles = {user.pk: rng.sample([one.pk for one in talkers if one != user], 12) for user in talkers}
-    number = 0
-    for _ in range(200):
-        clock.now += 5 * 60_000
-        batch = []
-        for user in rng.sample(talkers, 20):
-            peer = rng.choice(circles[user.pk])
-            for sender, receiver in ((user.pk, peer), (peer, user.pk))[: rng.choice((1, 2, 2))]:
-                number += 1
-                batch.append(record(sender, receiver, number))
-        score_records(batch)
-    assert number > 4_000
-    assert not Report.objects.exists()
-    assert not Reputation.objects.exists()
+def test_of_a_town_the_spammers_are_caught_on_the_first_day_and_nobody_else_ever_is(
+    town: Town, clock: Clock, settings: Any, most_unanswered: dict[str, int]
+) -> None:
+    live_through(town, clock, range(1))
+    assert list_limited() == set(town.spammers.values())
+    live_through(town, clock, range(1, DAYS))
+    assert list_limited() == set(town.spammers.values())
+    # The trace comes near the limits, else it shows nothing.
+    limit = settings.SPAM_UNANSWERED_PER_HOUR
+    assert 0.5 * limit < most_unanswered[town.busy[0]] < limit
+    assert 0.5 * limit / 2 < most_unanswered[town.newcomers[0]] < limit / 2
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize(
+    ("stricter", "caught"),
+    [({"SPAM_UNANSWERED_PER_HOUR": 60}, "busiest"), ({"SPAM_NEW_ACCOUNT_PERCENT": 25}, "newcomer")],
+    ids=str,
+)
+def test_the_town_has_people_whom_stricter_limits_would_catch(
+    town: Town, clock: Clock, settings: Any, stricter: dict[str, int], caught: str
+) -> None:
+    for name, value in stricter.items():
+        setattr(settings, name, value)
+    live_through(town, clock, range(2))
+    assert {"busiest": town.busy[0], "newcomer": town.newcomers[0]}[caught] in list_limited()
+
+
+def test_the_town_is_what_it_says() -> None:
+    people = [f"usr-{number:012x}" for number in range(700)]
+    town = build_town(people, seed=7)
+    assert town.letters == build_town(people, seed=7).letters, "the same for the same seed"
+    assert town.letters != build_town(people, seed=8).letters
+    written = Counter(letter.sender for letter in town.letters if letter.sender in town.talkers)
+    assert sum(count for _, count in written.most_common(5)) > 0.4 * written.total(), "a tenth writes much of it all"
+    assert min(written.values()) < 50 < 1_000 < max(written.values())
+    assert 0.65 < town.strangers_who_answered / town.strangers_written_to < 0.75
+    peers = {one: {letter.receiver for letter in town.letters if letter.sender == one} for one in town.talkers}
+    assert min(map(len, peers.values())) < 12
+    assert max(map(len, peers.values())) > 150
+    assert len(town.newcomers) >= 5
 
 
 @pytest.mark.django_db(transaction=True)
