@@ -206,6 +206,7 @@ class ChatClient:
             return False
         self.connection += 1
         self._socket = opened
+        self._outgoing.expect_connected(time.monotonic() + self._options.connected_timeout)
         writer = asyncio.create_task(self._write(opened))
         writer.add_done_callback(self._fail_waiters)
         try:
@@ -294,17 +295,17 @@ class ChatClient:
             while True:
                 await self._wait_for_work()
                 now = time.monotonic()
-                if not self.is_online:
-                    continue
                 if self._outgoing.is_unanswered(now):
                     self.cut()
                     return
+                if not self.is_online:
+                    continue
                 for frame in self._outgoing.take(now, self.connection):
                     await opened.send(orjson.dumps(frame).decode())
 
     async def _wait_for_work(self) -> None:
         """Until something was queued, or the next heartbeat, retry or answer is due."""
-        rest = self._outgoing.next_at() - time.monotonic() if self.is_online else LONGEST_WAIT
+        rest = self._outgoing.next_at(is_online=self.is_online) - time.monotonic()
         with contextlib.suppress(TimeoutError):
             # Not wait_for: before Python 3.12 it may swallow a cancellation, and a second writer would live on.
             async with asyncio.timeout(min(max(0.0, rest), LONGEST_WAIT)):

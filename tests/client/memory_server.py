@@ -35,6 +35,7 @@ class MemoryServer:
         self.cut_before_ack = 0  # so many messages are stored, then the socket is cut instead of ✓
         self.repeat_pushes = False
         self.answers_heartbeats = True
+        self.greets = True  # False: a connection is taken, and `connected` never comes
 
     async def handle(self, connection: ServerConnection) -> None:
         """One client's connection, from `connected` to its end."""
@@ -51,6 +52,8 @@ class MemoryServer:
             del self.connections[user_id]
 
     async def _open(self, connection: ServerConnection, user_id: str) -> None:
+        if not self.greets:
+            return
         hello = {"action": "connected", "protocol": 1, "user_id": user_id, "device_id": f"dev-{user_id}"}
         await send(connection, hello | {"server_id": "memory", "heartbeat_interval": 30, "timestamp": now_ms()})
         waiting = list(self.inboxes[user_id].values())

@@ -19,8 +19,9 @@ class ClientOptions:
     """All times in seconds.
 
     `reconnects` False leaves the client offline after its connection ends. `confirms` False stores messages without
-    telling the server. `heartbeat_every` None takes the interval that the server names. `tls` knows the certificate of
-    a `wss` address; None takes those that the machine trusts.
+    telling the server. `heartbeat_every` None takes the interval that the server names. `connected_timeout` is for the
+    first frame of a connection, without which it is given up. `tls` knows the certificate of a `wss` address; None
+    takes those that the machine trusts.
     """
 
     reconnects: bool = True
@@ -29,6 +30,7 @@ class ClientOptions:
     first_retry: float = 0.05
     longest_retry: float = 1.0
     open_timeout: float = 5.0
+    connected_timeout: float = 30.0
     ack_timeout: float = 10.0
     tls: ssl.SSLContext | None = None
 

@@ -20,6 +20,10 @@ class Outgoing:
         self._heartbeat_at = NEVER
         self._answer_by = NEVER
 
+    def expect_connected(self, by: float) -> None:
+        """A new connection is open; where nothing has come by then, it is half-open."""
+        self._answer_by = by
+
     def begin(self, heartbeat_interval: float, now: float) -> None:
         """A new connection is live: the outbox starts again; what was not confirmed in time comes again by itself."""
         self._heartbeat_interval = heartbeat_interval
@@ -41,11 +45,13 @@ class Outgoing:
         self._answer_by = NEVER
 
     def is_unanswered(self, now: float) -> bool:
-        """Whether a heartbeat waits for its answer longer than one interval: the connection is half-open."""
+        """Whether `connected` is overdue, or a heartbeat unanswered for one interval: the connection is half-open."""
         return now >= self._answer_by
 
-    def next_at(self) -> float:
+    def next_at(self, *, is_online: bool) -> float:
         """When something will be due even if nothing more is queued."""
+        if not is_online:
+            return self._answer_by
         outbox_at = self._outbox.next_due_at()
         return min(self._heartbeat_at, self._answer_by, NEVER if outbox_at is None else outbox_at)
 

@@ -90,6 +90,19 @@ async def test_a_half_open_connection_is_found_by_its_silent_heartbeat() -> None
         assert a.connection >= 2
 
 
+async def test_a_connection_that_dies_before_connected_is_given_up() -> None:
+    async with memory_server() as server:
+        server.greets = False
+        a = make_client(server, "a", connected_timeout=0.1)
+        a.go_online()
+        await a.wait_for(lambda: bool(a.history.closes), "the end of the first connection")
+        assert a.history.closes[0].code == 1006
+        server.greets = True
+        await a.wait_for(lambda: a.is_drained, "the next connection")
+        assert a.connection >= 2
+        await a.stop()
+
+
 async def test_a_replaced_client_stays_offline() -> None:
     async with memory_server() as server, make_client(server, "a") as a:
         await server.connections["usr-a"].close(4409, "replaced")
