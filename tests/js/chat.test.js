@@ -34,6 +34,7 @@ async function loadPage({ device_id = "dev-aaaaaaaaaaaa", isConnected = true } =
       return { user_id, username: "bob", display_name: "Bob" };
     },
     getSettings: async () => ({ history_days: 0 }),
+    listPresence: async () => [],
     logOut: async () => null,
   };
   const environment = { isVisible: () => isVisible, isOnline: () => true, goToLogin: () => (visits += 1) };

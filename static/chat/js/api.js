@@ -1,5 +1,8 @@
 /** The REST calls of the browser app. Same origin, session cookie; one error type for all that can go wrong. */
 
+/** A frozen line would keep the call open for minutes, and nobody waits for an old answer. */
+const PRESENCE_TIMEOUT_MS = 15_000;
+
 /** `code` and `message` as the server gave them, or "network" where no answer came. */
 export class ApiError extends Error {
   constructor(code, message, status = 0) {
@@ -24,6 +27,12 @@ export class Api {
 
   getPerson(userId) {
     return this.#call("GET", `/api/user/${encodeURIComponent(userId)}`);
+  }
+
+  /** Who of these people (at most 200) is online: [{user_id, online, last_seen}], without those who do not exist. */
+  async listPresence(userIds) {
+    const options = { body: { user_ids: userIds }, signal: AbortSignal.timeout(PRESENCE_TIMEOUT_MS) };
+    return (await this.#call("POST", "/api/user/status", options)).results;
   }
 
   getSettings() {

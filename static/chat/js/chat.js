@@ -5,6 +5,7 @@
  */
 
 import { applyFrames } from "./apply.js";
+import { Attendance } from "./attendance.js";
 import { Company } from "./company.js";
 import { readUpTo, reportedUpTo } from "./conversations.js";
 import { FrameIntake } from "./frame-intake.js";
@@ -26,6 +27,7 @@ export class Chat {
   #reports;
   #people;
   #company;
+  #attendance;
   #history;
   #intake;
   #lastMoment = 0;
@@ -60,6 +62,7 @@ export class Chat {
       send: (frame) => this.#socket.send(frame),
       isVisible: () => this.#isVisible(),
     });
+    this.#attendance = new Attendance({ api, state, isVisible: () => this.#isVisible() });
     this.#intake = new FrameIntake({
       process: (frames) => this.#takeFrames(frames),
       onFailure: (error) => this.#handleStorageFailure(error),
@@ -70,20 +73,26 @@ export class Chat {
   async start() {
     await this.#notebook.adoptDevice(this.state.me.device_id);
     await this.#load();
-    this.#socket.start();
+    this.#begin();
   }
 
   /** After another window took over: take the chat back, with all that happened there. */
   async useHere() {
     this.state.set({ interruption: null, connection: CONNECTION.RECONNECTING });
     await this.#load();
-    this.#socket.start();
+    this.#begin();
     if (this.state.openPeerId) await this.openChat(this.state.openPeerId);
+  }
+
+  #begin() {
+    this.#socket.start();
+    this.#attendance.start();
   }
 
   /** Close the connection; what is stored stays. */
   stop() {
     this.#socket.stop();
+    this.#attendance.stop();
     this.#fallSilent();
   }
 
@@ -171,6 +180,7 @@ export class Chat {
   /** The page came to the front, or went to the back. */
   showScreen() {
     this.#company.showScreen();
+    this.#attendance.showScreen();
   }
 
   /** The person is writing to somebody; `isEmpty`: no more. */
@@ -225,6 +235,7 @@ export class Chat {
     this.#outbox.open();
     this.#reports.restart(this.state.conversations);
     this.#company.restart();
+    this.#attendance.catchUp();
     this.#people.retryFailed();
     this.#takeHistory();
     this.#fetchPeople();
@@ -237,11 +248,12 @@ export class Chat {
 
   #fetchPeople() {
     this.#people.fetchUnknown(this.state.conversations.map(({ peer_id }) => peer_id));
+    this.#attendance.takeNewcomers();
   }
 
   #handleFrame(frame) {
     if (frame.action === "heartbeat") this.#reports.acknowledge();
-    else if (frame.action === "presence") this.#company.takePresence(frame);
+    else if (frame.action === "presence") this.#takePresence(frame);
     else if (frame.action === "typing") this.#company.takeTyping(frame);
     else if (frame.action === "settings_changed") {
       this.settingsChanged();
@@ -249,6 +261,11 @@ export class Chat {
       if (frame.action === "incoming_message") this.#company.takeMessage(frame);
       this.#intake.add(frame);
     }
+  }
+
+  #takePresence(frame) {
+    this.#company.takePresence(frame);
+    this.#attendance.takePresence(frame);
   }
 
   #handleDown() {
@@ -263,6 +280,7 @@ export class Chat {
 
   #handleEnd(code, reason) {
     this.#fallSilent();
+    this.#attendance.stop();
     this.state.set({ connection: CONNECTION.OFFLINE });
     if (code === CLOSE.NOT_AUTHENTICATED) this.#environment.goToLogin();
     else if (code === CLOSE.REPLACED) this.state.set({ interruption: "replaced" });

@@ -23,6 +23,8 @@ export class ChatState extends EventTarget {
   settingsVersion = 0;
   /** null, or {user_id, online, last_seen: ms or null} of the person whose chat is on screen. */
   presence = null;
+  /** Ids of those in the list who were online when last heard of. */
+  online = new Set();
   /** Ids of those who are writing to this user. */
   writers = new Set();
   #conversations = new Map();
@@ -59,6 +61,11 @@ export class ChatState extends EventTarget {
 
   person(userId) {
     return this.#people.get(userId) ?? null;
+  }
+
+  /** Whether somebody is there now; without a connection nobody knows. */
+  isOnline(userId) {
+    return this.connection === CONNECTION.CONNECTED && this.online.has(userId);
   }
 
   set(fields) {
