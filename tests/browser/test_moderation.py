@@ -17,6 +17,12 @@ user = User.objects.create_user("mona", "{password}", is_staff=True)
 user.groups.add(Group.objects.get(name="moderator"))
 """
 
+WARN = """
+from apps.accounts.models import User
+from apps.moderation.models import WarningNote
+WarningNote.objects.create(user=User.objects.get(username="{username}"), note="{note}")
+"""
+
 
 def log_in_moderator(browser: Browser, server: Server, complaints: list[str]) -> Page:
     """A window of a new moderator, at the admin's start; what the page's policy forbids is a complaint."""
@@ -58,3 +64,26 @@ def test_a_suspended_users_window_closes_and_says_why(
     bob.wait_connected()
     assert not complaints, "the pages of the admin load only what their policy allows"
     page.context.close()
+
+
+def test_a_warning_is_shown_until_it_is_dismissed_in_this_browser(
+    make_person: PersonMaker, chat_server: Server
+) -> None:
+    ada = make_person("Ada")
+    ada.register()
+    for note in ("Be kind.", "Be kinder."):
+        chat_server.manage("shell", "-c", WARN.format(username=ada.username, note=note))
+    warning = ada.page.get_by_role("alert")
+    expect(warning).to_have_count(0)
+    ada.page.reload()
+    expect(warning).to_contain_text("Be kind.")
+    warning.get_by_role("button", name="Dismiss").click()
+    expect(warning).to_contain_text("Be kinder.")
+    ada.page.reload()
+    expect(warning).to_contain_text("Be kinder.")
+    warning.get_by_role("button", name="Dismiss").press("Enter")
+    expect(warning).to_have_count(0)
+    with ada.page.expect_response("**/api/warnings"):
+        ada.page.reload()
+    ada.wait_connected()
+    expect(warning).to_have_count(0)

@@ -35,6 +35,11 @@ export class Api {
     return (await this.#call("POST", "/api/user/status", options)).results;
   }
 
+  /** What moderators told this user, oldest first: [{note, created_at}]. */
+  listWarnings() {
+    return this.#listAll("/api/warnings");
+  }
+
   getSettings() {
     return this.#call("GET", "/api/user/settings");
   }
@@ -64,6 +69,17 @@ export class Api {
 
   async logOut() {
     await this.#call("POST", "/logout/");
+  }
+
+  /** All pages of a list that is short by its nature. */
+  async #listAll(path) {
+    const found = [];
+    for (let cursor = ""; cursor !== null;) {
+      const page = await this.#call("GET", cursor ? `${path}?${new URLSearchParams({ cursor })}` : path);
+      found.push(...page.results);
+      cursor = page.next;
+    }
+    return found;
   }
 
   async #call(method, path, { body, signal } = {}) {

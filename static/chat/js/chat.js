@@ -18,6 +18,7 @@ import { buildConfirmations, buildSendMessage, cleanContent, CLOSE, SUSPENDED_RE
 import { ReadReports } from "./read-reports.js";
 import { ChatSocket } from "./socket.js";
 import { CONNECTION } from "./state.js";
+import { Warnings } from "./warnings.js";
 
 export class Chat {
   #notebook;
@@ -29,6 +30,7 @@ export class Chat {
   #company;
   #attendance;
   #history;
+  #warnings;
   #intake;
   #lastMoment = 0;
 
@@ -57,6 +59,7 @@ export class Chat {
     });
     this.#people = new People({ api, store, state });
     this.#history = new History({ api, notebook: this.#notebook, state });
+    this.#warnings = new Warnings({ api, notebook: this.#notebook, state });
     this.#company = new Company({
       state,
       send: (frame) => this.#socket.send(frame),
@@ -206,6 +209,11 @@ export class Chat {
     this.#history.restart();
   }
 
+  /** The person has read the warning that is shown. */
+  dismissWarning() {
+    return this.#warnings.dismiss();
+  }
+
   /** How many messages have not reached the server; logging out would lose them. */
   countWaiting() {
     return this.#notebook.countWaiting();
@@ -237,6 +245,7 @@ export class Chat {
     this.#company.restart();
     this.#attendance.catchUp();
     this.#people.retryFailed();
+    this.#warnings.check();
     this.#takeHistory();
     this.#fetchPeople();
   }

@@ -20,6 +20,8 @@ export class ChatState extends EventTarget {
   /** null, "replaced" (the chat is open in another window) "suspended" or "ended" (the session was ended). */
   interruption = null;
   notice = "";
+  /** null, or {note, created_at: ms} that a moderator wrote and that is not dismissed here. */
+  warning = null;
   settingsVersion = 0;
   /** null, or {user_id, online, last_seen: ms or null} of the person whose chat is on screen. */
   presence = null;
