@@ -36,6 +36,7 @@ async function loadPage({ device_id = "dev-aaaaaaaaaaaa", isConnected = true } =
     getSettings: async () => ({ history_days: 0 }),
     listPresence: async () => [],
     listWarnings: async () => [],
+    listBlocked: async () => [],
     logOut: async () => null,
   };
   const environment = { isVisible: () => isVisible, isOnline: () => true, goToLogin: () => (visits += 1) };

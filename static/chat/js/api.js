@@ -35,6 +35,24 @@ export class Api {
     return (await this.#call("POST", "/api/user/status", options)).results;
   }
 
+  /** Whom this user has blocked. */
+  listBlocked() {
+    return this.#listAll("/api/blocks");
+  }
+
+  block(userId) {
+    return this.#call("POST", "/api/blocks", { body: { user_id: userId } });
+  }
+
+  unblock(userId) {
+    return this.#call("DELETE", `/api/blocks/${encodeURIComponent(userId)}`);
+  }
+
+  /** Tell the moderators; `report` as `buildReport` makes it. */
+  report(report) {
+    return this.#call("POST", "/api/reports", { body: report });
+  }
+
   /** What moderators told this user, oldest first: [{note, created_at}]. */
   listWarnings() {
     return this.#listAll("/api/warnings");

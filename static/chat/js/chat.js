@@ -6,6 +6,7 @@
 
 import { applyFrames } from "./apply.js";
 import { Attendance } from "./attendance.js";
+import { Blocks } from "./blocks.js";
 import { Company } from "./company.js";
 import { readUpTo, reportedUpTo } from "./conversations.js";
 import { FrameIntake } from "./frame-intake.js";
@@ -20,6 +21,8 @@ import { ChatSocket } from "./socket.js";
 import { CONNECTION } from "./state.js";
 import { Warnings } from "./warnings.js";
 
+const ANNOUNCEMENT_MS = 6_000;
+
 export class Chat {
   #notebook;
   #environment;
@@ -31,8 +34,10 @@ export class Chat {
   #attendance;
   #history;
   #warnings;
+  #blocks;
   #intake;
   #lastMoment = 0;
+  #announcementTimer = null;
 
   /**
    * @param {object} parts
@@ -60,6 +65,7 @@ export class Chat {
     this.#people = new People({ api, store, state });
     this.#history = new History({ api, notebook: this.#notebook, state });
     this.#warnings = new Warnings({ api, notebook: this.#notebook, state });
+    this.#blocks = new Blocks({ api, notebook: this.#notebook, state });
     this.#company = new Company({
       state,
       send: (frame) => this.#socket.send(frame),
@@ -96,6 +102,7 @@ export class Chat {
   stop() {
     this.#socket.stop();
     this.#attendance.stop();
+    clearTimeout(this.#announcementTimer);
     this.#fallSilent();
   }
 
@@ -214,6 +221,31 @@ export class Chat {
     return this.#warnings.dismiss();
   }
 
+  /** Neither can write to the other until `unblock`. Rejects with ApiError when the server could not do it. */
+  async block(userId) {
+    await this.#blocks.block(userId);
+    this.announce("Blocked.");
+  }
+
+  /** Take messages from somebody again. Rejects with ApiError when the server could not do it. */
+  async unblock(userId) {
+    await this.#blocks.unblock(userId);
+    this.announce("Unblocked.");
+  }
+
+  /** Tell the moderators of a person or a message. Rejects with ApiError when the server could not do it. */
+  async report(report) {
+    await this.api.report(report);
+    this.announce("Reported to the moderators.");
+  }
+
+  /** Say for a moment what has been done. */
+  announce(announcement) {
+    clearTimeout(this.#announcementTimer);
+    this.state.set({ announcement });
+    this.#announcementTimer = setTimeout(() => this.state.set({ announcement: "" }), ANNOUNCEMENT_MS);
+  }
+
   /** How many messages have not reached the server; logging out would lose them. */
   countWaiting() {
     return this.#notebook.countWaiting();
@@ -246,6 +278,7 @@ export class Chat {
     this.#attendance.catchUp();
     this.#people.retryFailed();
     this.#warnings.check();
+    this.#blocks.check();
     this.#takeHistory();
     this.#fetchPeople();
   }
@@ -330,6 +363,7 @@ export class Chat {
   async #load() {
     const waiting = await this.#notebook.load();
     await this.#people.load();
+    await this.#blocks.load();
     this.#outbox.load(waiting);
   }
 

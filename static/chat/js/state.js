@@ -20,6 +20,10 @@ export class ChatState extends EventTarget {
   /** null, "replaced" (the chat is open in another window) "suspended" or "ended" (the session was ended). */
   interruption = null;
   notice = "";
+  /** What has just been done, for a moment; "" otherwise. */
+  announcement = "";
+  /** Ids of those whom this user has blocked. */
+  blocked = new Set();
   /** null, or {note, created_at: ms} that a moderator wrote and that is not dismissed here. */
   warning = null;
   settingsVersion = 0;
