@@ -11,7 +11,7 @@ import { connected, FakeNetwork } from "./fake-socket.js";
 
 const ME = "usr-aaaaaaaaaaaa";
 const PEER = "usr-bbbbbbbbbbbb";
-let store, network, chats, isVisible, visits;
+let store, network, chats, isVisible, visits, refusal;
 
 beforeEach(async () => {
   store = await Store.open(ME);
@@ -19,6 +19,7 @@ beforeEach(async () => {
   chats = [];
   isVisible = true;
   visits = 0;
+  refusal = "not_authenticated";
 });
 
 afterEach(async () => {
@@ -32,6 +33,9 @@ async function loadPage({ device_id = "dev-aaaaaaaaaaaa", isConnected = true } =
     getPerson: async (user_id) => {
       if (user_id !== PEER) throw new ApiError("not_found", "There is no such person.", 404);
       return { user_id, username: "bob", display_name: "Bob" };
+    },
+    getMe: async () => {
+      throw new ApiError(refusal, `Refused: ${refusal}`, 403);
     },
     getSettings: async () => ({ history_days: 0 }),
     listPresence: async () => [],
@@ -211,6 +215,26 @@ test("4401 leads to the login page, 4403 says that the session was ended", async
   network.last.end(4403);
   assert.equal(other.state.interruption, "ended");
   assert.equal(visits, 1);
+});
+
+test("a suspended user is told so at once, and why as soon as the server has said it", async () => {
+  refusal = "suspended";
+  const chat = await loadPage();
+  network.last.end(4403, "account suspended");
+  assert.deepEqual([chat.state.interruption, chat.state.suspension], ["suspended", ""]);
+  await until(() => chat.state.suspension, "the reason");
+  assert.equal(chat.state.suspension, "Refused: suspended");
+});
+
+test("a suspension is told also where the close reason was lost, and is told when nothing can be asked", async () => {
+  refusal = "suspended";
+  const chat = await loadPage();
+  network.last.end(4403);
+  await until(() => chat.state.interruption === "suspended", "the answer");
+  refusal = "network";
+  const other = await loadPage();
+  network.last.end(4403, "account suspended");
+  assert.deepEqual([other.state.interruption, other.state.suspension], ["suspended", ""]);
 });
 
 test("the status says Connected, Reconnecting, and Connected again", async () => {

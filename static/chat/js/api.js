@@ -29,6 +29,11 @@ export class Api {
     return this.#call("GET", `/api/user/${encodeURIComponent(userId)}`);
   }
 
+  /** Who asks; rejects with the reason where this login may not ask any more. */
+  getMe() {
+    return this.#call("GET", "/api/user/me");
+  }
+
   /** Who of these people (at most 200) is online: [{user_id, online, last_seen}], without those who do not exist. */
   async listPresence(userIds) {
     const options = { body: { user_ids: userIds }, signal: AbortSignal.timeout(PRESENCE_TIMEOUT_MS) };

@@ -4,6 +4,7 @@
  * Views call the public methods and show `state`; nothing here knows the DOM.
  */
 
+import { ApiError } from "./api.js";
 import { applyFrames } from "./apply.js";
 import { Attendance } from "./attendance.js";
 import { Blocks } from "./blocks.js";
@@ -326,7 +327,18 @@ export class Chat {
     this.state.set({ connection: CONNECTION.OFFLINE });
     if (code === CLOSE.NOT_AUTHENTICATED) this.#environment.goToLogin();
     else if (code === CLOSE.REPLACED) this.state.set({ interruption: "replaced" });
-    else this.state.set({ interruption: reason === SUSPENDED_REASON ? "suspended" : "ended" });
+    else this.#showEnd(reason);
+  }
+
+  /** A suspended user's login is good for one thing still: to be told why. Some servers drop the reason of a close. */
+  async #showEnd(reason) {
+    this.state.set({ interruption: reason === SUSPENDED_REASON ? "suspended" : "ended" });
+    try {
+      await this.api.getMe();
+    } catch (error) {
+      if (!(error instanceof ApiError)) throw error;
+      if (error.code === "suspended") this.state.set({ interruption: "suspended", suspension: error.message });
+    }
   }
 
   #showConnection() {

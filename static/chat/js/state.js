@@ -19,6 +19,8 @@ export class ChatState extends EventTarget {
   connection = CONNECTION.RECONNECTING;
   /** null, "replaced" (the chat is open in another window) "suspended" or "ended" (the session was ended). */
   interruption = null;
+  /** What the server says of a suspension, its reason in it; "" before it was asked, and where it cannot be. */
+  suspension = "";
   notice = "";
   /** What has just been done, for a moment; "" otherwise. */
   announcement = "";

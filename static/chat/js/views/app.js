@@ -30,14 +30,14 @@ export class App extends ChatElement {
   }
 
   render() {
-    const { announcement, connection, interruption, openPeerId, warning } = this.chat.state;
+    const { announcement, connection, interruption, openPeerId, suspension, warning } = this.chat.state;
     return html`
       <main class="app ${openPeerId ? "shows-chat" : "shows-list"}" data-connection=${connection}>
         ${warning && !interruption ? this.#renderWarning(warning) : nothing}
         <div class="connection ${announcement ? "announces" : ""}" role="status">
           ${connection}${announcement ? html`<span class="announcement"> · ${announcement}</span>` : nothing}
         </div>
-        ${interruption ? renderInterruption(interruption, () => this.chat.useHere()) : this.#renderPanes()}
+        ${interruption ? renderInterruption(interruption, { useHere: () => this.chat.useHere(), suspension }) : this.#renderPanes()}
       </main>
     `;
   }
