@@ -69,6 +69,10 @@ class Person:
         conversations = self.page.get_by_role("list", name="Conversations")
         return conversations.get_by_role("listitem").filter(has_text=other.display_name)
 
+    def online_mark_of(self, other: "Person") -> Locator:
+        """The dot at somebody's line of the list."""
+        return self.conversation_with(other).get_by_text("online", exact=True)
+
     def write(self, *texts: str) -> None:
         """Send messages to the open chat, each by Enter."""
         for text in texts:

@@ -1,6 +1,7 @@
 """A moderator at work, and what the person sees who is suspended."""
 
 import re
+import time
 
 from playwright.sync_api import Browser, Page, expect
 
@@ -8,13 +9,19 @@ from tests.browser.conftest import PersonMaker
 from tests.browser.person import PASSWORD
 from tests.client.server import Server
 
-WITHIN_MS = 60_000
+PROMISED_SECONDS = 5 * 2.0  # two, and a busy machine
 
 MAKE_MODERATOR = """
 from django.contrib.auth.models import Group
 from apps.accounts.models import User
 user = User.objects.create_user("mona", "{password}", is_staff=True)
 user.groups.add(Group.objects.get(name="moderator"))
+"""
+
+WARN = """
+from apps.accounts.models import User
+from apps.moderation.models import WarningNote
+WarningNote.objects.create(user=User.objects.get(username="{username}"), note="{note}")
 """
 
 
@@ -66,11 +73,16 @@ def test_a_suspended_users_window_closes_and_says_why(
     page.get_by_role("link", name=ada.username).click()
     page.get_by_role("link", name="Suspend").click()
     page.get_by_label("Reason").fill("sells pills")
+    confirmed_at = time.monotonic()
     page.get_by_role("button", name="Suspend").click()
+    expect(ada.page.get_by_role("heading", name="Your account is suspended")).to_be_visible()
+    waited = time.monotonic() - confirmed_at
     expect(page.get_by_text("The user is suspended.")).to_be_visible()
+    assert waited <= PROMISED_SECONDS, f"the window closed {waited:.1f} s after the moderator had confirmed"
 
-    expect(ada.page.get_by_role("heading", name="Your account is suspended")).to_be_visible(timeout=WITHIN_MS)
-    ada.page.get_by_role("link", name="Log in to see why").click()
+    expect(ada.page.get_by_role("alert")).to_have_text("This account is suspended: sells pills")
+    expect(ada.page.get_by_role("textbox", name="Message")).to_have_count(0)
+    ada.page.get_by_role("link", name="Log in again").click()
     ada.page.get_by_label("Username").fill(ada.username)
     ada.page.get_by_label("Password").fill(PASSWORD)
     ada.page.get_by_role("button", name="Log in").click()
@@ -95,3 +107,26 @@ def test_every_page_of_the_admin_keeps_to_its_policy_and_has_the_sites_colours(
     expect(page.locator("html.dark")).to_be_visible()
     assert not complaints
     page.context.close()
+
+
+def test_a_warning_is_shown_until_it_is_dismissed_in_this_browser(
+    make_person: PersonMaker, chat_server: Server
+) -> None:
+    ada = make_person("Ada")
+    ada.register()
+    for note in ("Be kind.", "Be kinder."):
+        chat_server.manage("shell", "-c", WARN.format(username=ada.username, note=note))
+    warning = ada.page.get_by_role("alert")
+    expect(warning).to_have_count(0)
+    ada.page.reload()
+    expect(warning).to_contain_text("Be kind.")
+    warning.get_by_role("button", name="Dismiss").click()
+    expect(warning).to_contain_text("Be kinder.")
+    ada.page.reload()
+    expect(warning).to_contain_text("Be kinder.")
+    warning.get_by_role("button", name="Dismiss").press("Enter")
+    expect(warning).to_have_count(0)
+    with ada.page.expect_response("**/api/warnings"):
+        ada.page.reload()
+    ada.wait_connected()
+    expect(warning).to_have_count(0)

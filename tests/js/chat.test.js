@@ -11,7 +11,7 @@ import { connected, FakeNetwork } from "./fake-socket.js";
 
 const ME = "usr-aaaaaaaaaaaa";
 const PEER = "usr-bbbbbbbbbbbb";
-let store, network, chats, isVisible, visits;
+let store, network, chats, isVisible, visits, refusal, reports;
 
 beforeEach(async () => {
   store = await Store.open(ME);
@@ -19,6 +19,8 @@ beforeEach(async () => {
   chats = [];
   isVisible = true;
   visits = 0;
+  refusal = "not_authenticated";
+  reports = [];
 });
 
 afterEach(async () => {
@@ -33,7 +35,16 @@ async function loadPage({ device_id = "dev-aaaaaaaaaaaa", isConnected = true } =
       if (user_id !== PEER) throw new ApiError("not_found", "There is no such person.", 404);
       return { user_id, username: "bob", display_name: "Bob" };
     },
+    getMe: async () => {
+      throw new ApiError(refusal, `Refused: ${refusal}`, 403);
+    },
     getSettings: async () => ({ history_days: 0 }),
+    listPresence: async (userIds) => userIds.map((user_id) => ({ user_id, online: true })),
+    block: async () => null,
+    unblock: async () => null,
+    report: async (report) => reports.push(report),
+    listWarnings: async () => [],
+    listBlocked: async () => [],
     logOut: async () => null,
   };
   const environment = { isVisible: () => isVisible, isOnline: () => true, goToLogin: () => (visits += 1) };
@@ -210,6 +221,26 @@ test("4401 leads to the login page, 4403 says that the session was ended", async
   assert.equal(visits, 1);
 });
 
+test("a suspended user is told so at once, and why as soon as the server has said it", async () => {
+  refusal = "suspended";
+  const chat = await loadPage();
+  network.last.end(4403, "account suspended");
+  assert.deepEqual([chat.state.interruption, chat.state.suspension], ["suspended", ""]);
+  await until(() => chat.state.suspension, "the reason");
+  assert.equal(chat.state.suspension, "Refused: suspended");
+});
+
+test("a suspension is told also where the close reason was lost, and is told when nothing can be asked", async () => {
+  refusal = "suspended";
+  const chat = await loadPage();
+  network.last.end(4403);
+  await until(() => chat.state.interruption === "suspended", "the answer");
+  refusal = "network";
+  const other = await loadPage();
+  network.last.end(4403, "account suspended");
+  assert.deepEqual([other.state.interruption, other.state.suspension], ["suspended", ""]);
+});
+
 test("the status says Connected, Reconnecting, and Connected again", async () => {
   const chat = await loadPage();
   assert.equal(chat.state.connection, "Connected");
@@ -218,6 +249,30 @@ test("the status says Connected, Reconnecting, and Connected again", async () =>
   chat.wakeUp();
   network.last.receive(connected);
   assert.equal(chat.state.connection, "Connected");
+});
+
+test("who is in the list is asked for with the page, and a push about them is newer", async () => {
+  await loadPage();
+  network.last.receive(incoming(1));
+  await until(() => sentOf("message_delivered").length === 1, "the message");
+  const chat = await loadPage();
+  await until(() => chat.state.isOnline(PEER), "the answer");
+  network.last.receive({ action: "presence", user_id: PEER, online: false, last_seen: 1 });
+  assert.equal(chat.state.isOnline(PEER), false);
+});
+
+test("blocking, unblocking and reporting are said for a moment", async (context) => {
+  context.mock.timers.enable({ apis: ["setTimeout"] });
+  const chat = await loadPage({ isConnected: false });
+  await chat.block(PEER);
+  assert.deepEqual([[...chat.state.blocked], chat.state.announcement], [[PEER], "Blocked."]);
+  await chat.unblock(PEER);
+  assert.deepEqual([[...chat.state.blocked], chat.state.announcement], [[], "Unblocked."]);
+  await chat.report({ user_id: PEER, reason: "Something else" });
+  assert.deepEqual(reports, [{ user_id: PEER, reason: "Something else" }]);
+  assert.match(chat.state.announcement, /moderators/);
+  context.mock.timers.tick(60_000);
+  assert.equal(chat.state.announcement, "");
 });
 
 test("names of strangers are fetched, and an unknown one harms nothing", async () => {

@@ -20,9 +20,9 @@ export class FakeWebSocket {
   }
 
   /** The connection ends. */
-  end(code) {
+  end(code, reason = "") {
     this.readyState = WebSocket.CLOSED;
-    this.onclose?.({ code });
+    this.onclose?.({ code, reason });
   }
 }
 

@@ -1,5 +1,8 @@
 /** The REST calls of the browser app. Same origin, session cookie; one error type for all that can go wrong. */
 
+/** A frozen line would keep the call open for minutes, and nobody waits for an old answer. */
+const PRESENCE_TIMEOUT_MS = 15_000;
+
 /** `code` and `message` as the server gave them, or "network" where no answer came. */
 export class ApiError extends Error {
   constructor(code, message, status = 0) {
@@ -24,6 +27,40 @@ export class Api {
 
   getPerson(userId) {
     return this.#call("GET", `/api/user/${encodeURIComponent(userId)}`);
+  }
+
+  /** Who asks; rejects with the reason where this login may not ask any more. */
+  getMe() {
+    return this.#call("GET", "/api/user/me");
+  }
+
+  /** Who of these people (at most 200) is online: [{user_id, online, last_seen}], without those who do not exist. */
+  async listPresence(userIds) {
+    const options = { body: { user_ids: userIds }, signal: AbortSignal.timeout(PRESENCE_TIMEOUT_MS) };
+    return (await this.#call("POST", "/api/user/status", options)).results;
+  }
+
+  /** Whom this user has blocked. */
+  listBlocked() {
+    return this.#listAll("/api/blocks");
+  }
+
+  block(userId) {
+    return this.#call("POST", "/api/blocks", { body: { user_id: userId } });
+  }
+
+  unblock(userId) {
+    return this.#call("DELETE", `/api/blocks/${encodeURIComponent(userId)}`);
+  }
+
+  /** Tell the moderators; `report` as `buildReport` makes it. */
+  report(report) {
+    return this.#call("POST", "/api/reports", { body: report });
+  }
+
+  /** What moderators told this user, oldest first: [{note, created_at}]. */
+  listWarnings() {
+    return this.#listAll("/api/warnings");
   }
 
   getSettings() {
@@ -55,6 +92,17 @@ export class Api {
 
   async logOut() {
     await this.#call("POST", "/logout/");
+  }
+
+  /** All pages of a list that is short by its nature. */
+  async #listAll(path) {
+    const found = [];
+    for (let cursor = ""; cursor !== null;) {
+      const page = await this.#call("GET", cursor ? `${path}?${new URLSearchParams({ cursor })}` : path);
+      found.push(...page.results);
+      cursor = page.next;
+    }
+    return found;
   }
 
   async #call(method, path, { body, signal } = {}) {

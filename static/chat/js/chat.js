@@ -4,7 +4,10 @@
  * Views call the public methods and show `state`; nothing here knows the DOM.
  */
 
+import { ApiError } from "./api.js";
 import { applyFrames } from "./apply.js";
+import { Attendance } from "./attendance.js";
+import { Blocks } from "./blocks.js";
 import { Company } from "./company.js";
 import { readUpTo, reportedUpTo } from "./conversations.js";
 import { FrameIntake } from "./frame-intake.js";
@@ -17,6 +20,9 @@ import { buildConfirmations, buildSendMessage, cleanContent, CLOSE, SUSPENDED_RE
 import { ReadReports } from "./read-reports.js";
 import { ChatSocket } from "./socket.js";
 import { CONNECTION } from "./state.js";
+import { Warnings } from "./warnings.js";
+
+const ANNOUNCEMENT_MS = 6_000;
 
 export class Chat {
   #notebook;
@@ -26,9 +32,13 @@ export class Chat {
   #reports;
   #people;
   #company;
+  #attendance;
   #history;
+  #warnings;
+  #blocks;
   #intake;
   #lastMoment = 0;
+  #announcementTimer = null;
 
   /**
    * @param {object} parts
@@ -55,11 +65,14 @@ export class Chat {
     });
     this.#people = new People({ api, store, state });
     this.#history = new History({ api, notebook: this.#notebook, state });
+    this.#warnings = new Warnings({ api, notebook: this.#notebook, state });
+    this.#blocks = new Blocks({ api, notebook: this.#notebook, state });
     this.#company = new Company({
       state,
       send: (frame) => this.#socket.send(frame),
       isVisible: () => this.#isVisible(),
     });
+    this.#attendance = new Attendance({ api, state, isVisible: () => this.#isVisible() });
     this.#intake = new FrameIntake({
       process: (frames) => this.#takeFrames(frames),
       onFailure: (error) => this.#handleStorageFailure(error),
@@ -70,20 +83,27 @@ export class Chat {
   async start() {
     await this.#notebook.adoptDevice(this.state.me.device_id);
     await this.#load();
-    this.#socket.start();
+    this.#begin();
   }
 
   /** After another window took over: take the chat back, with all that happened there. */
   async useHere() {
     this.state.set({ interruption: null, connection: CONNECTION.RECONNECTING });
     await this.#load();
-    this.#socket.start();
+    this.#begin();
     if (this.state.openPeerId) await this.openChat(this.state.openPeerId);
+  }
+
+  #begin() {
+    this.#socket.start();
+    this.#attendance.start();
   }
 
   /** Close the connection; what is stored stays. */
   stop() {
     this.#socket.stop();
+    this.#attendance.stop();
+    clearTimeout(this.#announcementTimer);
     this.#fallSilent();
   }
 
@@ -171,6 +191,7 @@ export class Chat {
   /** The page came to the front, or went to the back. */
   showScreen() {
     this.#company.showScreen();
+    this.#attendance.showScreen();
   }
 
   /** The person is writing to somebody; `isEmpty`: no more. */
@@ -194,6 +215,36 @@ export class Chat {
   settingsChanged() {
     this.state.set({ settingsVersion: this.state.settingsVersion + 1 });
     this.#history.restart();
+  }
+
+  /** The person has read the warning that is shown. */
+  dismissWarning() {
+    return this.#warnings.dismiss();
+  }
+
+  /** Neither can write to the other until `unblock`. Rejects with ApiError when the server could not do it. */
+  async block(userId) {
+    await this.#blocks.block(userId);
+    this.announce("Blocked.");
+  }
+
+  /** Take messages from somebody again. Rejects with ApiError when the server could not do it. */
+  async unblock(userId) {
+    await this.#blocks.unblock(userId);
+    this.announce("Unblocked.");
+  }
+
+  /** Tell the moderators of a person or a message. Rejects with ApiError when the server could not do it. */
+  async report(report) {
+    await this.api.report(report);
+    this.announce("Reported to the moderators.");
+  }
+
+  /** Say for a moment what has been done. */
+  announce(announcement) {
+    clearTimeout(this.#announcementTimer);
+    this.state.set({ announcement });
+    this.#announcementTimer = setTimeout(() => this.state.set({ announcement: "" }), ANNOUNCEMENT_MS);
   }
 
   /** How many messages have not reached the server; logging out would lose them. */
@@ -225,7 +276,10 @@ export class Chat {
     this.#outbox.open();
     this.#reports.restart(this.state.conversations);
     this.#company.restart();
+    this.#attendance.catchUp();
     this.#people.retryFailed();
+    this.#warnings.check();
+    this.#blocks.check();
     this.#takeHistory();
     this.#fetchPeople();
   }
@@ -237,11 +291,12 @@ export class Chat {
 
   #fetchPeople() {
     this.#people.fetchUnknown(this.state.conversations.map(({ peer_id }) => peer_id));
+    this.#attendance.takeNewcomers();
   }
 
   #handleFrame(frame) {
     if (frame.action === "heartbeat") this.#reports.acknowledge();
-    else if (frame.action === "presence") this.#company.takePresence(frame);
+    else if (frame.action === "presence") this.#takePresence(frame);
     else if (frame.action === "typing") this.#company.takeTyping(frame);
     else if (frame.action === "settings_changed") {
       this.settingsChanged();
@@ -249,6 +304,11 @@ export class Chat {
       if (frame.action === "incoming_message") this.#company.takeMessage(frame);
       this.#intake.add(frame);
     }
+  }
+
+  #takePresence(frame) {
+    this.#company.takePresence(frame);
+    this.#attendance.takePresence(frame);
   }
 
   #handleDown() {
@@ -263,10 +323,22 @@ export class Chat {
 
   #handleEnd(code, reason) {
     this.#fallSilent();
+    this.#attendance.stop();
     this.state.set({ connection: CONNECTION.OFFLINE });
     if (code === CLOSE.NOT_AUTHENTICATED) this.#environment.goToLogin();
     else if (code === CLOSE.REPLACED) this.state.set({ interruption: "replaced" });
-    else this.state.set({ interruption: reason === SUSPENDED_REASON ? "suspended" : "ended" });
+    else this.#showEnd(reason);
+  }
+
+  /** A suspended user's login is good for one thing still: to be told why. Some servers drop the reason of a close. */
+  async #showEnd(reason) {
+    this.state.set({ interruption: reason === SUSPENDED_REASON ? "suspended" : "ended" });
+    try {
+      await this.api.getMe();
+    } catch (error) {
+      if (!(error instanceof ApiError)) throw error;
+      if (error.code === "suspended") this.state.set({ interruption: "suspended", suspension: error.message });
+    }
   }
 
   #showConnection() {
@@ -303,6 +375,7 @@ export class Chat {
   async #load() {
     const waiting = await this.#notebook.load();
     await this.#people.load();
+    await this.#blocks.load();
     this.#outbox.load(waiting);
   }
 

@@ -19,10 +19,20 @@ export class ChatState extends EventTarget {
   connection = CONNECTION.RECONNECTING;
   /** null, "replaced" (the chat is open in another window) "suspended" or "ended" (the session was ended). */
   interruption = null;
+  /** What the server says of a suspension, its reason in it; "" before it was asked, and where it cannot be. */
+  suspension = "";
   notice = "";
+  /** What has just been done, for a moment; "" otherwise. */
+  announcement = "";
+  /** Ids of those whom this user has blocked. */
+  blocked = new Set();
+  /** null, or {note, created_at: ms} that a moderator wrote and that is not dismissed here. */
+  warning = null;
   settingsVersion = 0;
   /** null, or {user_id, online, last_seen: ms or null} of the person whose chat is on screen. */
   presence = null;
+  /** Ids of those in the list who were online when last heard of. */
+  online = new Set();
   /** Ids of those who are writing to this user. */
   writers = new Set();
   #conversations = new Map();
@@ -59,6 +69,11 @@ export class ChatState extends EventTarget {
 
   person(userId) {
     return this.#people.get(userId) ?? null;
+  }
+
+  /** Whether somebody is there now; without a connection nobody knows. */
+  isOnline(userId) {
+    return this.connection === CONNECTION.CONNECTED && this.online.has(userId);
   }
 
   set(fields) {

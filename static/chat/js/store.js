@@ -7,7 +7,7 @@
  * | seen | message_id | ids that were stored once, also of messages deleted since |
  * | conversations | peer_id | {peer_id, last, last_at, unread, read_sequence, read_message_id, read_reported_id, peer_read_sequence} |
  * | people | user_id | {user_id, username, display_name, avatar_color} |
- * | meta | name | device_id, history_device_id |
+ * | meta | name | device_id, history_device_id, dismissed_warnings (their created_at), blocked (user ids) |
  */
 
 import { deleteDB, openDB } from "idb";

@@ -4,8 +4,9 @@ import { html, nothing } from "lit";
 
 import { ApiError } from "../api.js";
 import { ChatElement } from "./element.js";
-import { chatIcon } from "./icons.js";
+import { chatIcon, warningIcon } from "./icons.js";
 import { renderInterruption } from "./interruption.js";
+import { formatDay } from "./times.js";
 import "./conversation.js";
 import "./settings-dialog.js";
 import "./side.js";
@@ -29,12 +30,29 @@ export class App extends ChatElement {
   }
 
   render() {
-    const { connection, interruption, openPeerId } = this.chat.state;
+    const { announcement, connection, interruption, openPeerId, suspension, warning } = this.chat.state;
     return html`
       <main class="app ${openPeerId ? "shows-chat" : "shows-list"}" data-connection=${connection}>
-        <div class="connection" role="status">${connection}</div>
-        ${interruption ? renderInterruption(interruption, () => this.chat.useHere()) : this.#renderPanes()}
+        ${warning && !interruption ? this.#renderWarning(warning) : nothing}
+        <div class="connection ${announcement ? "announces" : ""}" role="status">
+          ${connection}${announcement ? html`<span class="announcement"> · ${announcement}</span>` : nothing}
+        </div>
+        ${interruption ? renderInterruption(interruption, { useHere: () => this.chat.useHere(), suspension }) : this.#renderPanes()}
       </main>
+    `;
+  }
+
+  #renderWarning({ note, created_at }) {
+    return html`
+      <div class="warning" role="alert">
+        ${warningIcon}
+        <div class="warning-text">
+          <strong>Warning from a moderator</strong>
+          <time class="muted" datetime=${new Date(created_at).toISOString()}>${formatDay(created_at, Date.now())}</time>
+          <p>${note}</p>
+        </div>
+        <button class="quiet" type="button" @click=${() => this.chat.dismissWarning()}>Dismiss</button>
+      </div>
     `;
   }
 

@@ -10,7 +10,11 @@ const COUNTER_FROM = 900;
 const touchScreen = window.matchMedia("(pointer: coarse)");
 
 export class Composer extends ChatElement {
-  static properties = { peerId: { attribute: false }, text: { state: true } };
+  static properties = {
+    peerId: { attribute: false },
+    isDisabled: { attribute: false },
+    text: { state: true },
+  };
 
   #drafts = new Map();
 
@@ -37,13 +41,16 @@ export class Composer extends ChatElement {
             placeholder="Write a message"
             rows="1"
             enterkeyhint="send"
+            ?disabled=${this.isDisabled}
             .value=${this.text}
             @input=${this.#handleInput}
             @keydown=${this.#handleKey}
           ></textarea>
           ${length >= COUNTER_FROM ? this.#renderCounter(length) : nothing}
         </div>
-        <button class="send" type="submit" aria-label="Send" ?disabled=${length === 0 || isTooLong}>${sendIcon}</button>
+        <button class="send" type="submit" aria-label="Send" ?disabled=${this.isDisabled || length === 0 || isTooLong}>
+          ${sendIcon}
+        </button>
       </form>
     `;
   }
@@ -55,7 +62,9 @@ export class Composer extends ChatElement {
   updated(changed) {
     this.#fitHeight();
     // On a touch screen the focus would push half the chat away behind the keyboard.
-    if (changed.has("peerId") && !touchScreen.matches) this.#textarea.focus({ preventScroll: true });
+    const isEnabledAgain = changed.get("isDisabled") && !this.isDisabled;
+    if ((changed.has("peerId") || isEnabledAgain) && !touchScreen.matches)
+      this.#textarea.focus({ preventScroll: true });
   }
 
   get #textarea() {

@@ -35,6 +35,7 @@ export class ConversationList extends ChatElement {
       <li>
         <a class="conversation-item" href="#${peer_id}" aria-current=${isOpen ? "true" : nothing}>
           <chat-avatar .person=${person}></chat-avatar>
+          ${state.isOnline(peer_id) ? html`<span class="online"><span class="unseen">online</span></span>` : nothing}
           <span class="name">${nameOf(person)}</span>
           <time class="muted">${formatShort(last_at, Date.now())}</time>
           <span class="preview">${this.#renderPreview(conversation)}</span>

@@ -1,14 +1,18 @@
-/** `<chat-conversation>`: the open chat. Its messages by day, and the composer. */
+/** `<chat-conversation>`: the open chat. Its messages by day, the composer, and what can be done about the person. */
 
 import { html, nothing } from "lit";
 import { repeat } from "lit/directives/repeat.js";
 
+import { ApiError } from "../api.js";
 import { nameOf } from "./avatar.js";
 import { ChatElement } from "./element.js";
-import { backIcon, downIcon } from "./icons.js";
+import { backIcon, blockedIcon, downIcon } from "./icons.js";
 import { renderMessage } from "./message.js";
 import { formatDay, formatLastSeen, groupByDay } from "./times.js";
+import "./block-dialog.js";
 import "./composer.js";
+import "./menu.js";
+import "./report-dialog.js";
 
 const NEAR_END_PX = 80;
 const NEAR_START_PX = 200;
@@ -18,6 +22,8 @@ export class Conversation extends ChatElement {
     chat: { attribute: false },
     revision: { attribute: false },
     isAtEnd: { state: true },
+    /** null, or what is open above the chat: {kind: "block" or "report", peerId, message} */
+    dialog: { state: true },
   };
 
   #shown = { peerId: null, firstKey: null, lastKey: null, height: 0 };
@@ -26,12 +32,18 @@ export class Conversation extends ChatElement {
   constructor() {
     super();
     this.isAtEnd = true;
+    this.dialog = null;
+  }
+
+  willUpdate() {
+    if (this.dialog && this.dialog.peerId !== this.chat.state.openPeerId) this.dialog = null;
   }
 
   render() {
     const { state } = this.chat;
     const { peer_id, messages } = state.chat;
     const person = state.person(peer_id);
+    const isBlocked = state.blocked.has(peer_id);
     return html`
       <section class="conversation" aria-label="Conversation with ${nameOf(person)}">
         <header class="conversation-header">
@@ -41,6 +53,7 @@ export class Conversation extends ChatElement {
             <h1>${nameOf(person)}</h1>
             <span class="muted" aria-live="polite">${this.#describe(person)}</span>
           </div>
+          <chat-menu .label=${"Options"} .items=${this.#listOptions(peer_id)}></chat-menu>
         </header>
         <div class="log" role="log" aria-label="Messages" tabindex="0" @scroll=${this.#handleScroll}>
           ${messages.length === 0 ? this.#renderEmpty(person) : nothing}
@@ -50,14 +63,48 @@ export class Conversation extends ChatElement {
             (group) => this.#renderDay(group),
           )}
         </div>
-        ${this.isAtEnd ? nothing : this.#renderJump()}
+        ${this.isAtEnd ? nothing : this.#renderJump()} ${isBlocked ? this.#renderBlocked(person, peer_id) : nothing}
         <chat-composer
+          .isDisabled=${isBlocked}
           .peerId=${peer_id}
           @send-text=${(event) => this.#send(peer_id, event)}
           @writing=${({ detail }) => this.chat.noteWriting(peer_id, detail.isEmpty)}
         ></chat-composer>
+        ${this.dialog ? this.#renderDialog(this.dialog, person ?? { user_id: peer_id }) : nothing}
       </section>
     `;
+  }
+
+  #listOptions(peerId) {
+    const block = { label: "Block", choose: () => (this.dialog = { kind: "block", peerId }) };
+    const unblock = { label: "Unblock", choose: () => this.#unblock(peerId) };
+    const report = { label: "Report", choose: () => (this.dialog = { kind: "report", peerId, message: null }) };
+    return [this.chat.state.blocked.has(peerId) ? unblock : block, report];
+  }
+
+  #renderDialog({ kind, message }, person) {
+    const close = () => (this.dialog = null);
+    if (kind === "block") return html`<chat-block .chat=${this.chat} .person=${person} @close=${close}></chat-block>`;
+    return html` <chat-report .chat=${this.chat} .person=${person} .message=${message} @close=${close}></chat-report> `;
+  }
+
+  #renderBlocked(person, peerId) {
+    return html`
+      <div class="blocked">
+        ${blockedIcon}
+        <p>You have blocked ${nameOf(person)}. Neither of you can write to the other.</p>
+        <button class="quiet" type="button" @click=${() => this.#unblock(peerId)}>Unblock</button>
+      </div>
+    `;
+  }
+
+  async #unblock(peerId) {
+    try {
+      await this.chat.unblock(peerId);
+    } catch (error) {
+      if (!(error instanceof ApiError)) throw error;
+      this.chat.state.set({ notice: `Not unblocked. ${error.message}` });
+    }
   }
 
   /** What the person is doing, or when they were last here, or who they are. */
@@ -79,6 +126,7 @@ export class Conversation extends ChatElement {
       peerReadSequence: state.conversation(state.chat.peer_id)?.peer_read_sequence ?? -1,
       tryAgain: (key) => this.chat.tryAgain(key),
       deleteMessage: (key) => this.chat.deleteMessage(key),
+      report: (message) => (this.dialog = { kind: "report", peerId: message.peer_id, message }),
     };
     return html`
       <h2 class="day"><span>${formatDay(day, Date.now())}</span></h2>

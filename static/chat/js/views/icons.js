@@ -16,6 +16,12 @@ export const backIcon = icon(svg`<path d="m14 6-6 6 6 6" />`);
 export const closeIcon = icon(svg`<path d="m6 6 12 12M18 6 6 18" />`);
 export const sendIcon = icon(svg`<path d="M4 12 20 4l-5 16-3.5-6.5z" /><path d="M11.5 13.5 20 4" />`);
 export const downIcon = icon(svg`<path d="M12 5v14M6 13l6 6 6-6" />`);
+export const moreIcon = icon(svg`<path d="M12 5.5v.2M12 11.9v.2M12 18.3v.2" stroke-width="3" />`);
+export const flagIcon = icon(svg`<path d="M6 21V4M6 5h11l-2.5 4L17 13H6" />`);
+export const blockedIcon = icon(svg`<circle cx="12" cy="12" r="8" /><path d="m6.4 6.4 11.2 11.2" />`);
+export const warningIcon = icon(
+  svg`<path d="M12 4 2.8 19.5h18.4z" stroke-linejoin="round" /><path d="M12 10v4.5M12 17v.2" />`,
+);
 export const chatIcon = icon(
   svg`<path d="M5 5h14a2 2 0 0 1 2 2v8a2 2 0 0 1-2 2h-7l-5 4v-4H5a2 2 0 0 1-2-2V7a2 2 0 0 1 2-2z" />`,
 );

@@ -2,9 +2,13 @@
 
 import { html } from "lit";
 
-export function renderInterruption(kind, useHere) {
+/**
+ * @param {string} kind `interruption` of the state
+ * @param {object} options `useHere()`, and `suspension`: what the server says of it, or ""
+ */
+export function renderInterruption(kind, { useHere, suspension }) {
   if (kind === "replaced") return renderReplaced(useHere);
-  return kind === "suspended" ? renderSuspended() : renderEnded();
+  return kind === "suspended" ? renderSuspended(suspension) : renderEnded();
 }
 
 function renderReplaced(useHere) {
@@ -17,12 +21,13 @@ function renderReplaced(useHere) {
   `;
 }
 
-function renderSuspended() {
+function renderSuspended(suspension) {
   return html`
     <section class="interruption">
       <h1>Your account is suspended</h1>
-      <p>A moderator of this site has suspended it. Nothing is deleted. Who logs in is told the reason.</p>
-      <a class="primary button" href="/login/">Log in to see why</a>
+      <p>A moderator of this site has suspended it. Nothing is deleted.</p>
+      ${suspension ? html`<p class="why" role="alert">${suspension}</p>` : html`<p>Who logs in is told the reason.</p>`}
+      <a class="primary button" href="/login/">${suspension ? "Log in again" : "Log in to see why"}</a>
     </section>
   `;
 }

@@ -3,7 +3,7 @@
 import { html, nothing } from "lit";
 
 import { statusOf } from "../messages.js";
-import { statusIcon } from "./icons.js";
+import { flagIcon, statusIcon } from "./icons.js";
 import { reasonOf } from "./reasons.js";
 import { renderText } from "./rich-text.js";
 import { formatClock } from "./times.js";
@@ -13,7 +13,7 @@ const CLOSE_TOGETHER_MS = 5 * 60_000;
 /**
  * @param {object} message a record of messages.js
  * @param {object | undefined} previous the one above it
- * @param {object} options `myId`, `peerReadSequence`, `tryAgain(key)`, `deleteMessage(key)`
+ * @param {object} options `myId`, `peerReadSequence`, `tryAgain(key)`, `deleteMessage(key)`, `report(message)`
  */
 export function renderMessage(message, previous, options) {
   const isMine = message.sender_id === options.myId;
@@ -22,15 +22,32 @@ export function renderMessage(message, previous, options) {
   const status = isMine ? statusOf(message, options.peerReadSequence) : null;
   return html`
     <article class="message ${side} ${follows} ${status === "failed" ? "failed" : ""}">
-      <div class="bubble">
-        <p class="text">${renderText(message.content)}</p>
-        <span class="meta">
-          <time datetime=${new Date(message.timestamp).toISOString()}>${formatClock(message.timestamp)}</time>
-          ${status ? statusIcon(status) : nothing}
-        </span>
+      <div class="line">
+        <div class="bubble">
+          <p class="text">${renderText(message.content)}</p>
+          <span class="meta">
+            <time datetime=${new Date(message.timestamp).toISOString()}>${formatClock(message.timestamp)}</time>
+            ${status ? statusIcon(status) : nothing}
+          </span>
+        </div>
+        ${isMine ? nothing : renderReportButton(message, options)}
       </div>
       ${message.error ? renderFailure(message, options) : nothing}
     </article>
+  `;
+}
+
+function renderReportButton(message, { report }) {
+  return html`
+    <button
+      class="report-message"
+      type="button"
+      aria-label="Report message"
+      title="Report message"
+      @click=${() => report(message)}
+    >
+      ${flagIcon}
+    </button>
   `;
 }
 

@@ -3,13 +3,12 @@
 import { html, nothing } from "lit";
 
 import { ApiError } from "../api.js";
-import { ChatElement } from "./element.js";
-import { closeIcon } from "./icons.js";
+import { SheetDialog } from "./sheet-dialog.js";
 import { formatDay } from "./times.js";
 
 const HISTORY_DAYS = 90;
 
-export class Settings extends ChatElement {
+export class Settings extends SheetDialog {
   static properties = {
     chat: { attribute: false },
     version: { attribute: false },
@@ -25,39 +24,25 @@ export class Settings extends ChatElement {
     this.error = "";
   }
 
-  firstUpdated() {
-    this.querySelector("dialog").showModal();
-  }
-
   willUpdate(changed) {
     if (changed.has("version")) this.#try(() => this.#load());
   }
 
   render() {
-    return html`
-      <dialog
-        class="settings"
-        aria-labelledby="settings-title"
-        @close=${this.#announceClose}
-        @click=${this.#handleClick}
-      >
-        <div class="sheet">
-          <header>
-            <h2 id="settings-title">Settings</h2>
-            <button class="icon-button" type="button" aria-label="Close settings" @click=${this.#close}>
-              ${closeIcon}
-            </button>
-          </header>
-          ${this.error ? html`<p class="form-error" role="alert">${this.error}</p>` : nothing}
-          ${this.settings ? this.#renderSettings(this.settings) : nothing}
-          ${this.devices ? this.#renderDevices(this.devices) : nothing}
-          <footer>
-            <p class="muted">Logging out deletes this login's messages from this browser.</p>
-            <button class="danger" type="button" @click=${this.#logOut}>Log out</button>
-          </footer>
-        </div>
-      </dialog>
-    `;
+    return this.renderSheet({
+      title: "Settings",
+      closeLabel: "Close settings",
+      size: "full",
+      content: html`
+        ${this.error ? html`<p class="form-error" role="alert">${this.error}</p>` : nothing}
+        ${this.settings ? this.#renderSettings(this.settings) : nothing}
+        ${this.devices ? this.#renderDevices(this.devices) : nothing}
+        <footer>
+          <p class="muted">Logging out deletes this login's messages from this browser.</p>
+          <button class="danger" type="button" @click=${this.#logOut}>Log out</button>
+        </footer>
+      `,
+    });
   }
 
   #renderSettings({ history_days, show_last_seen, read_receipts }) {
@@ -153,21 +138,8 @@ export class Settings extends ChatElement {
     }
   }
 
-  #close() {
-    this.querySelector("dialog").close();
-  }
-
-  #announceClose() {
-    this.dispatchEvent(new CustomEvent("close"));
-  }
-
-  /** A click outside the sheet lands on the dialog itself, that is on its backdrop. */
-  #handleClick(event) {
-    if (event.target === event.currentTarget) this.#close();
-  }
-
   #logOut() {
-    this.#close();
+    this.close();
     this.dispatchEvent(new CustomEvent("log-out"));
   }
 }
