@@ -121,7 +121,9 @@ class Connection:
         self._watch_gap()
 
     def push(self, epoch: str, counter: int, frame: str) -> None:
-        """A push from a relay."""
+        """A push from a relay. One that comes after the close is not told of: the next connection gets it."""
+        if self.outgoing.closing:
+            return
         if self.outgoing.crowded and not self.cursor.draining:
             # It comes faster than this client reads: page by page from here on, each when the last one is written.
             self.cursor.begin_drain()
@@ -134,7 +136,9 @@ class Connection:
             self._watch_gap()
 
     def page(self, generation: int, epoch: str, after: int, upto: int, last: bool, frames: list[str]) -> None:
-        """A page of a drain."""
+        """A page of a drain; the same holds as for a push."""
+        if self.outgoing.closing:
+            return
         written = self.cursor.page(generation, epoch, after, upto, last, frames)
         if written is None:
             return

@@ -95,18 +95,21 @@ class PollConnection(Connection):
             return last_poll is None and self.is_plain
         return decode_mark(last_poll).client == self.client
 
-    async def handle(self, frames: Sequence[str]) -> None:
-        """Handle the frames of a poll, at no more than the client's pace; after a close nothing more is taken."""
+    async def handle(self, frames: Sequence[str]) -> bool:
+        """Handle the frames of a poll, at no more than the client's pace. Returns whether all were taken: after a close
+        nothing more is.
+        """
         self.is_busy = True
         try:
             if settings.RATE_LIMIT_PER_MINUTE and (pause := self._pace.spend(1, time.monotonic())):
                 await asyncio.sleep(pause)
             for frame in frames:
                 if self.outgoing.closing:
-                    return
+                    return False
                 self._pace.spend(handle_frame(self._process, self, frame), time.monotonic())
         finally:
             self.is_busy = False
+        return True
 
     def note_poll(self, last_poll: str | None) -> None:
         """A poll has come, and its frames were handled: it is a heartbeat, and tells of the answers before it."""

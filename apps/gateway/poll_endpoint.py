@@ -137,17 +137,19 @@ async def _poll(connection: PollConnection, request: PollRequest, client: _Clien
     """Hand the poll's frames on and wait for those of its answer. Raises ClientGone."""
     if connection.is_busy:
         return _refuse(429, ErrorCode.RATE_LIMITED.value, "Too many frames; send these again later.", headers=_SOON)
-    await connection.handle(request.frames)
+    if not await connection.handle(request.frames) and connection.answers.close_reason is CloseReason.MOVED:
+        return _refuse(503, "moved", "Another poll of yours is at another server: send these again.", headers=_SOON)
     connection.note_poll(request.last_poll)
     if not await connection.wait_until_due(request.wait_seconds, client.gone()):
         if client.gone().done():
             raise ClientGone
-        return _Answer(status=200, body=encode_poll_answer([], connection.last_mark))
+        # Not the mark of the last answer, which may be on its way still, or never come.
+        return _Answer(status=200, body=encode_poll_answer([], request.last_poll or str(connection.last_mark)))
     frames, mark = connection.answer()
     reason = connection.answers.close_reason
     if reason is not None and reason is not CloseReason.MOVED:
         return _close_answer(reason, frames)
-    return _Answer(status=200, body=encode_poll_answer(frames, mark), connection=connection)
+    return _Answer(status=200, body=encode_poll_answer(frames, str(mark)), connection=connection)
 
 
 def _close_answer(reason: CloseReason, frames: Sequence[str] = ()) -> _Answer:

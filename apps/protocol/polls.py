@@ -81,9 +81,9 @@ def decode_mark(text: str) -> PollMark:
     return PollMark(client=client, connection_id=connection_id, number=number, position=position, epoch=epoch)
 
 
-def encode_poll_answer(frames: Sequence[str], mark: PollMark) -> bytes:
-    """The body of an answer; the frames are JSON already."""
-    return f'{{"frames":[{",".join(frames)}],"poll":{orjson.dumps(str(mark)).decode()}}}'.encode()
+def encode_poll_answer(frames: Sequence[str], mark: str) -> bytes:
+    """The body of an answer; the frames are JSON already, ``mark`` is what the client has received with it."""
+    return f'{{"frames":[{",".join(frames)}],"poll":{orjson.dumps(mark).decode()}}}'.encode()
 
 
 def encode_poll_refusal(code: str, message: str, close_code: int | None, frames: Sequence[str]) -> bytes:

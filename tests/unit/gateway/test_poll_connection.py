@@ -330,6 +330,41 @@ async def test_a_newer_connection_at_another_gateway_is_the_same_client_s_or_som
     assert world.connection.answers.close_reason is reason
 
 
+async def test_what_comes_after_the_handoff_is_not_said_to_have_been_answered(careful: World) -> None:
+    careful.open()
+    careful.poll("")
+    one = careful.push(1)
+    careful.connection.hand_over(7)
+    careful.push(2)
+    frames, mark = careful.connection.answer()
+    assert (frames, str(mark)) == (["connected", server_frames.inbox_drained(0), one], "7.7.2.1.e1")
+
+
+async def test_frames_that_come_while_it_moves_are_not_taken(
+    careful: World, monkeypatch: pytest.MonkeyPatch, settings: Any
+) -> None:
+    settings.RATE_LIMIT_PER_MINUTE = 0
+    careful.open()
+    taken: list[str] = []
+
+    def take(process: Any, connection: PollConnection, frame: str) -> int:
+        taken.append(frame)
+        connection.hand_over(7)
+        return 1
+
+    monkeypatch.setattr(module, "handle_frame", take)
+    assert not await careful.connection.handle(["one", "two"])
+    assert taken == ["one"]
+
+
+async def test_all_frames_of_a_poll_are_taken(careful: World, monkeypatch: pytest.MonkeyPatch, settings: Any) -> None:
+    settings.RATE_LIMIT_PER_MINUTE = 0
+    careful.open()
+    monkeypatch.setattr(module, "handle_frame", lambda process, connection, frame: 1)
+    assert await careful.connection.handle(["one", "two"])
+    assert await careful.connection.handle([])
+
+
 async def test_a_heartbeat_that_finds_a_newer_connection_gives_the_handoff_time_to_say_whose_it_is(
     careful: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:

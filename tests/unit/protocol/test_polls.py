@@ -56,7 +56,7 @@ def test_a_mark_may_be_of_a_connection_without_an_inbox_yet() -> None:
 
 
 def test_an_answer_is_the_frames_and_the_mark() -> None:
-    body = encode_poll_answer(['{"action":"heartbeat","timestamp":1}', '{"a":"ü"}'], MARK)
+    body = encode_poll_answer(['{"action":"heartbeat","timestamp":1}', '{"a":"ü"}'], str(MARK))
     assert json.loads(body) == {"frames": [{"action": "heartbeat", "timestamp": 1}, {"a": "ü"}], "poll": str(MARK)}
 
 

@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from django.conf import settings
-from django.core.management import BaseCommand, CommandError
+from django.core.management import CommandError
 
 from apps.accounts.services import delete_user, register_in_bulk
 from apps.loadtest.accounts import LoadAccount, MalformedUsers, read_users
@@ -21,6 +21,7 @@ from apps.loadtest.figures import Load, LoadFigures, format_table
 from apps.loadtest.live_line import LiveLine
 from apps.loadtest.load import Observer, run_load, run_on_uvloop
 from apps.loadtest.pair import SMALLEST_SIZE
+from apps.operations.operator_command import OperatorCommand
 from apps.protocol.limits import MAX_CONTENT_CHARACTERS
 
 MOST_PAIRS = 10_000
@@ -33,7 +34,7 @@ HINTS = {
 }
 
 
-class Command(BaseCommand):
+class Command(OperatorCommand):
     """Runs one load and prints what users of the site would have seen."""
 
     help = (
