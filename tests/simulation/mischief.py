@@ -2,34 +2,61 @@
 
 import asyncio
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 
 from tests.client.history import ClientId, Frame, SentMessage
 from tests.client.outgoing import epoch_ms
 from tests.simulation.client import SimClient
 
 
+@dataclass(slots=True)
+class Reuse:
+    """Other words under the client id of `first`, and what was said of them."""
+
+    first: SentMessage
+    is_taken: bool = False
+    is_refused: bool = False
+    is_doubtful: bool = False
+    """✓ may have been for the first words, which were sent again."""
+
+    def take_tick(self, message_id: str) -> None:
+        """✓ has come. After a conflict each is for the first words; where those were sent again meanwhile, it may be
+        for them, and tells it by their id in the end.
+        """
+        if self.is_refused:
+            return
+        first_came_again = len(self.first.attempts) > 1
+        if first_came_again and message_id == self.first.message_id:
+            self.is_taken = self.is_taken and not self.is_doubtful
+        else:
+            self.is_doubtful = first_came_again
+            self.is_taken = True
+
+    def take_conflict(self) -> None:
+        """They are refused, be it late."""
+        self.is_taken, self.is_refused = False, True
+
+
 class Reuses:
     """The client ids that one device used again, and what it was told. The answers are not its history's business:
     that is of the first words.
 
-    ✓ for other words is wrong, unless a late `conflict` takes it back. After that each ✓ is for the first words,
-    which may be sent again at any time.
+    ✓ for other words is wrong, unless a late `conflict` takes it back.
     """
 
     def __init__(self, client: SimClient) -> None:
         self._client = client
-        self._unsettled: dict[ClientId, bool] = {}  # whether ✓ has come
-        self._told: set[ClientId] = set()  # there has been a conflict
+        self._reuses: dict[ClientId, Reuse] = {}
         client.diverts = self._take
 
     def reuse(self) -> bool:
         """Send other words under the client id of a message that is long done with. Whether there was one."""
         history = self._client.history
-        done = (m for m in history.sent.values() if is_settled(m) and m.client_id not in self._unsettled)
+        done = (m for m in history.sent.values() if is_settled(m) and m.client_id not in self._reuses)
         message = next(done, None)
         if message is None:
             return False
-        self._unsettled[message.client_id] = False
+        self._reuses[message.client_id] = Reuse(message)
         frame = {
             "action": "send_message",
             "receiver_id": message.receiver_id,
@@ -43,25 +70,21 @@ class Reuses:
     def find_wrong(self) -> Iterator[str]:
         """The client ids under which other words were taken, and not taken back."""
         if not self._client.history.is_logged_out:
-            for client_id, has_tick in self._unsettled.items():
-                if has_tick:
+            for client_id, reuse in self._reuses.items():
+                if reuse.is_taken:
                     device_id = self._client.device.device_id
                     yield f"other words under client id {client_id} of {device_id} got ✓ and no conflict"
 
     def _take(self, frame: Frame) -> bool:
         """Whether a frame answers other words."""
-        client_id = frame.get("message_id_by_client")
-        if client_id not in self._unsettled:
+        reuse = self._reuses.get(frame.get("message_id_by_client", ""))
+        if reuse is None or frame["action"] not in ("message_received", "error"):
             return False
         if frame["action"] == "message_received":
-            self._unsettled[client_id] = client_id not in self._told
-            return True
-        if frame["action"] == "error":
-            if frame["code"] == "conflict":
-                self._unsettled[client_id] = False
-                self._told.add(client_id)
-            return True
-        return False
+            reuse.take_tick(frame["message_id"])
+        elif frame["code"] == "conflict":
+            reuse.take_conflict()
+        return True
 
 
 def is_settled(message: SentMessage) -> bool:

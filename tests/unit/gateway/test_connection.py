@@ -8,6 +8,7 @@ import pytest
 
 from apps.connections.registry import Registration
 from apps.gateway import connection as connection_module
+from apps.gateway.close_codes import CloseReason
 from apps.gateway.connection import Connection
 from apps.gateway.frame_queue import CROWDED_FRAMES
 from apps.gateway.handlers import handle_frame
@@ -80,6 +81,29 @@ async def test_asking_again_without_a_heartbeat_acknowledges_nothing_more() -> N
     await world.written()
     world.connection.note_heartbeat()
     assert [world.connection.acknowledged_position() for _ in range(5)] == [0] * 5
+
+
+async def test_what_comes_after_the_close_was_not_written_and_is_not_acknowledged() -> None:
+    world = World()
+    world.start(counter=7)
+    await world.written()
+    world.connection.close(CloseReason.REPLACED)
+    world.connection.push("e1", 8, '{"action":"message_delivered"}')
+    for _ in range(2):
+        world.connection.note_heartbeat()
+    assert world.connection.cursor.position == 7
+    assert world.connection.acknowledged_position() <= 7
+
+
+async def test_no_page_that_comes_after_the_close_was_written() -> None:
+    world = World()
+    registration = Registration(
+        connection_id=1, previous_server_id="", previous_connection_id=0, epoch="e1", counter=2, waits=True
+    )
+    world.connection.start(registration)
+    world.connection.close(CloseReason.REPLACED)
+    world.connection.page(world.connection.cursor.generation, "e1", 0, 2, True, ["one", "two"])
+    assert world.connection.cursor.position == 0
 
 
 async def test_a_position_of_an_older_epoch_acknowledges_nothing_in_a_newer_one() -> None:
