@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from django.conf import settings
 
 from apps.gateway.close_codes import CloseReason
-from apps.gateway.connection import SECOND_LOOK_SECONDS, Connection
+from apps.gateway.connection import Connection
 from apps.gateway.handlers import handle_frame
 from apps.gateway.pace import Pace
 from apps.gateway.poll_answers import PollAnswers
@@ -25,6 +25,9 @@ OPENING_SECONDS = 3.0
 """How long the first answer waits for what the inbox holds. A client whose polls go to one gateway after another gets
 it though each of them opens a connection.
 """
+
+HANDOFF_SECONDS = 10.0
+"""How long the handoff may take that says whose a newer connection is."""
 
 OPENING_FRAMES = 2
 """``connected`` and ``inbox_drained``: all that the first answer has to say where nothing waited."""
@@ -196,7 +199,7 @@ class PollConnection(Connection):
             super().look(standing)
             return
         self._overtaken = True
-        asyncio.get_running_loop().call_later(SECOND_LOOK_SECONDS, self._process.heartbeats.look_again, self)
+        asyncio.get_running_loop().call_later(HANDOFF_SECONDS, self._process.heartbeats.look_again, self)
 
     def note_heartbeat(self) -> None:
         """Nothing: its polls are its heartbeats, and say better what has arrived."""

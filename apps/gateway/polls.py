@@ -81,7 +81,7 @@ class PollConnections:
             logger.warning("poll of %s goes on unchecked: %s", connection.device_id, error)
             return True
         if registered > connection.connection_id:
-            connection.close(CloseReason.REPLACED)
+            connection.close(CloseReason.MOVED)  # to the one that this poll opens
         return not connection.outgoing.closing
 
     def _check_not_replaced(self, device_id: str, received: PollMark) -> None:

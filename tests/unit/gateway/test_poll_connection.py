@@ -368,7 +368,7 @@ async def test_all_frames_of_a_poll_are_taken(careful: World, monkeypatch: pytes
 async def test_a_heartbeat_that_finds_a_newer_connection_gives_the_handoff_time_to_say_whose_it_is(
     careful: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "SECOND_LOOK_SECONDS", 0.01)
+    monkeypatch.setattr(module, "HANDOFF_SECONDS", 0.01)
     careful.open()
     careful.connection.look(Standing(replaced=True, epoch="e1", counter=0))
     assert not careful.connection.outgoing.closing
