@@ -105,9 +105,11 @@ def test_ctrl_c_is_no_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("closed", [True, False])
 def test_where_nobody_can_answer_nothing_is_deleted(tmp_path: Path, closed: bool) -> None:
-    manage(tmp_path, "migrate --verbosity 0 --database messages").check_returncode()
+    for database in ("default", "messages"):
+        manage(tmp_path, f"migrate --verbosity 0 --database {database}").check_returncode()
+    manage(tmp_path, "adduser ada --password-stdin", input="correct horse battery\n").check_returncode()
     if closed:
-        command = ["/bin/sh", "-c", f"exec '{sys.executable}' manage.py purge_expired <&-"]
+        command = ["/bin/sh", "-c", f"exec '{sys.executable}' manage.py delete_user ada <&-"]
         done = subprocess.run(
             command,
             env=os.environ | {"CHAT_DATA_DIR": str(tmp_path)},
@@ -117,6 +119,6 @@ def test_where_nobody_can_answer_nothing_is_deleted(tmp_path: Path, closed: bool
             timeout=60,
         )
     else:
-        done = manage(tmp_path, "purge_expired", stdin=subprocess.DEVNULL)
+        done = manage(tmp_path, "delete_user ada", stdin=subprocess.DEVNULL)
     assert done.returncode == 1
     assert done.stderr == "CommandError: nothing was deleted: nobody answers here, give --yes\n"

@@ -29,7 +29,7 @@ class Command(OperatorCommand):
         now_ms = int(time.time() * 1000)
         count = get_message_store().count_expired(now_ms)
         if not dry_run:
-            if not options["yes"]:
+            if count and not options["yes"]:
                 self.ask(f"{count:,} messages are past their time. Delete them for ever?", "nothing was deleted")
             count = self._purge(now_ms, count, options["verbosity"])
         if options["json"]:
