@@ -13,7 +13,7 @@ PROFILE ?= embedded
 SEEDS ?= 1-100
 # Of `make test-full`: seeds beyond those of `make test`, and after how many seconds no further one begins. They take about a
 # second each on two idle cores.
-MORE_SEEDS ?= 101-300
+MORE_SEEDS ?= 101-1000
 SIMULATION_SECONDS ?= 7200
 
 VENV := .venv

@@ -11,6 +11,8 @@ from tests.client.chat_client import FINAL_CLOSE_CODES
 from tests.client.history import History
 from tests.client.outgoing import epoch_ms
 from tests.faults.checker import Block
+from tests.faults.checker.events import Events
+from tests.faults.checker.promises import find_undelivered
 from tests.simulation.client import Connector, SimClient
 from tests.simulation.mischief import Reuses, confirm_as_stranger
 from tests.simulation.plan import Act, Device, Operation, Plan
@@ -103,6 +105,15 @@ class Workload:
             await self._wait_while_moving(self._count_in_flight, patience)
         finally:
             watching.cancel()
+
+    async def wait_for_receipts(self, seconds: float) -> None:
+        """Until each device knows of the ✓✓ of its user's others, or ``seconds`` have passed. Inboxes hold no receipts
+        for long: one that was pushed with a gap before it comes with a drain, when all else is at rest.
+        """
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + seconds
+        while loop.time() < deadline and any(find_undelivered(Events(self.histories))):
+            await asyncio.sleep(LOOK_SECONDS)
 
     async def go_offline(self) -> None:
         """Every connection ends."""

@@ -156,6 +156,7 @@ class World:
         await workload.come_home()
         remains = Remains(self.valkeys[CACHE], self.brokers or self.valkeys[LOG], self.databases["messages"])
         await remains.wait_for_rest(REST_SECONDS)
+        await workload.wait_for_receipts(REST_SECONDS)
         await workload.go_offline()
         return remains.to_document()
 
