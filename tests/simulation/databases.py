@@ -73,6 +73,7 @@ class SimulatedDatabase(Server):
         if self._raw is None:
             self._raw = make()
             self._raw.executescript(find_schema(self.alias))
+            self._raw.isolation_level = None  # transactions begin where Django begins them
         return self._raw
 
     def look(self, query: str) -> list[tuple[Any, ...]]:
@@ -165,6 +166,9 @@ class Connection(DatabaseWrapper):
 
     def init_connection_state(self) -> None:
         """Nothing to ask the server."""
+
+    def _set_autocommit(self, autocommit: bool) -> None:
+        """Nothing: to say so again to SQLite's one connection would commit what somebody else has begun."""
 
     def is_usable(self) -> bool:
         """Whether it still is connected."""

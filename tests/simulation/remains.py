@@ -16,6 +16,11 @@ COLUMNS = (
     *("settled_at_ms", "refusal", "stripped_at_ms", "expires_at_ms"),
 )
 ROWS = f"SELECT {', '.join(COLUMNS)} FROM message ORDER BY id"  # noqa: S608 - made of constants
+# Whoever switches history off is waited for too: what was cut short is erased at the next beat.
+UNSETTLED = """
+    SELECT count(*) FROM message
+    WHERE waiting OR content IS NOT NULL AND (trim(history_for) = '' OR refusal <> '')
+"""
 
 
 class Remains:
@@ -27,18 +32,18 @@ class Remains:
         self._store = store
 
     async def wait_for_rest(self, seconds: float) -> None:
-        """Until no inbox holds anything and no row waits, or ``seconds`` have passed."""
+        """Until no inbox holds anything and each row has what it is to keep, or ``seconds`` have passed."""
         loop = asyncio.get_running_loop()
         deadline = loop.time() + seconds
-        while loop.time() < deadline and (self.list_waiting() or self._count_waiting_rows()):
+        while loop.time() < deadline and (self.list_waiting() or self._count_unsettled_rows()):
             await asyncio.sleep(LOOK_SECONDS)
 
     def list_waiting(self) -> dict[str, int]:
         """Inboxes that are not empty: key → entries."""
         return self._count_entries("inbox")
 
-    def _count_waiting_rows(self) -> int:
-        return int(self._store.look("SELECT count(*) FROM message WHERE waiting")[0][0])
+    def _count_unsettled_rows(self) -> int:
+        return int(self._store.look(UNSETTLED)[0][0])
 
     def to_document(self) -> Mapping[str, Any]:
         """The end state, as the checker reads it."""
