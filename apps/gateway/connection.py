@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from apps.gateway.close_codes import CloseReason
 from apps.gateway.frame_queue import FrameQueue
 from apps.gateway.inbox_cursor import InboxCursor
-from apps.protocol import server_frames
+from apps.protocol import ids, server_frames
 from apps.protocol.limits import BROKEN_FRAMES_PER_MINUTE
 
 if TYPE_CHECKING:
@@ -100,6 +100,9 @@ class Connection:
             if frame.startswith(server_frames.INCOMING_PREFIX):
                 self._incoming += not self._drained
                 self._expect_answer()
+            elif frame.startswith(server_frames.RECEIVED_PREFIX):
+                client_key = ids.client_id_key(server_frames.received_client_id(frame))
+                self._process.batcher.note_standing(self, client_key)
 
     def _expect_answer(self) -> None:
         """A message was written: the client is to answer it."""

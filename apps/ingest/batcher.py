@@ -44,6 +44,8 @@ class IngestBatcher:
         self._looked_up: list[tuple[Sequence[MessageSubmission], bool]] = []
         self._done: list[Done] = []
         self._wake = asyncio.Event()
+        self._appending = False
+        self._told: set[tuple[str, str]] = set()
         self._unsettled = False
         self._stopping = False
 
@@ -71,6 +73,14 @@ class IngestBatcher:
         """Take a read mark; a later one of the same conversation replaces one that still waits."""
         self._receipts.add_read(origin, frame)
         self._wake.set()
+
+    def note_standing(self, origin: Origin, client_key: str) -> None:
+        """The relay has told a device what stands for a client id of it. Of anything that is in the log twice the
+        first position counts, which only the relay knows: a ✓ for the second, still waiting for its append, would come
+        after that and say otherwise, so it is not sent.
+        """
+        if self._appending:
+            self._told.add((origin.device_id, client_key))
 
     # -- the owning task ------------------------------------------------------------------------------------------
 
@@ -100,15 +110,22 @@ class IngestBatcher:
         entries = [submission.to_entry() for submission in messages] + admitted.questions + self._receipts.take()
         if not entries:
             return
+        self._appending = True
         sequences, settled_at_once = await self._append(entries, messages)
-        for submission, sequence in zip(messages, sequences, strict=False):
-            submission.acknowledge(sequence)
+        self._appending = False
+        self._acknowledge(messages, sequences)
         measure_batch(len(entries), messages)
         if settled_at_once:
-            # Of anything appended twice the first position counts, which only the relay knows: a retry asks it again.
+            # What was appended twice is not remembered: a retry asks the relay again.
             self._done += [
                 submission.to_done(sequence) for submission, sequence in zip(admitted.new, sequences, strict=False)
             ]
+
+    def _acknowledge(self, messages: Sequence[MessageSubmission], sequences: Sequence[int]) -> None:
+        told, self._told = self._told, set()
+        for submission, sequence in zip(messages, sequences, strict=False):
+            if not told or (submission.origin.device_id, submission.client_key) not in told:
+                submission.acknowledge(sequence)
 
     async def _pass_gate(self, batch: list[MessageSubmission]) -> Admitted:
         """Everything of the batch that goes to the log; the rest has been told why not, or is held for a look-up."""

@@ -13,6 +13,9 @@ PROTOCOL_VERSION = 1
 INCOMING_PREFIX = '{"action":"incoming_message"'
 """How an ``incoming_message`` begins: the gateway tells it from other frames without parsing it again."""
 
+RECEIVED_PREFIX = '{"action":"message_received"'
+"""How a ``message_received`` begins."""
+
 
 def connected(*, user_id: str, device_id: str, server_id: str, now_ms: int) -> str:
     """The first frame of every connection."""
@@ -88,6 +91,12 @@ def incoming_message_id(frame: str) -> str:
     """The message id of a frame that begins with INCOMING_PREFIX, cut out of its text."""
     start = len(INCOMING_PREFIX) + len(',"message_id":"')
     return frame[start : frame.index('"', start)]
+
+
+def received_client_id(frame: str) -> ClientMessageId:
+    """The client's own id of a frame that begins with RECEIVED_PREFIX."""
+    client_id: ClientMessageId = orjson.loads(frame)["message_id_by_client"]
+    return client_id
 
 
 def message_delivered(*, message_id: str, timestamp_ms: int, client_id: ClientMessageId | None = None) -> str:

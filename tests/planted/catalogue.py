@@ -103,4 +103,5 @@ CATALOGUE: tuple[PlantedBug, ...] = (
     _bug("49-sweep-keeps-inboxes", "left in an inbox"),
     _bug("50-devices-remembered", "lost"),
     _bug("51-conflict-in-the-cache-only", "failure"),
+    _bug("52-late-tick-has-the-last-word", "two orders", "two ids"),
 )

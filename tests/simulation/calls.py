@@ -98,7 +98,7 @@ class Calls:
         self.struck: list[CallFault] = []
         self.strikes = True
         self._dice = CallDice(plan)
-        self._seed = plan.seed
+        self.seed = plan.seed
         self._numbers: Counter[str] = Counter()
         self._trace = trace
 
@@ -224,5 +224,5 @@ class Calls:
         self._trace.note(name, f"call {number} to {server.name}, {what}: {outcome}")
 
     def _fraction(self, name: str, number: int) -> float:
-        digest = hashlib.blake2b(f"latency {self._seed} {name} {number}".encode(), digest_size=4).digest()
+        digest = hashlib.blake2b(f"latency {self.seed} {name} {number}".encode(), digest_size=4).digest()
         return int.from_bytes(digest) / 2**32

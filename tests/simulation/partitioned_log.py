@@ -1,6 +1,7 @@
 """The log on simulated brokers: what stands in the place of the Kafka adapter."""
 
 import asyncio
+import random
 from collections.abc import Callable, Mapping, Sequence
 from typing import ClassVar, TypeVar
 
@@ -28,6 +29,8 @@ Answer = TypeVar("Answer")
 
 IDENTITY = "the brokers of this world"
 APPEND_SECONDS = 2.0
+LATE_ANSWERS = 0.1
+MOST_LATENESS = 1.5
 ANSWER_SECONDS = 5.0
 COMMIT_SECONDS = 0.1
 PING_SECONDS = 0.5
@@ -69,11 +72,16 @@ class PartitionedAppender:
 
         what = f"append {len(payloads)} to partition {partition}"
         positions = await self._log.calls.make(self._log, what, effect, patience=APPEND_SECONDS)
-        # All brokers have it when the answer comes.
-        await asyncio.sleep(REPLICATION_SECONDS)
+        # All brokers have it when the answer comes; readers may have it long before.
+        await asyncio.sleep(REPLICATION_SECONDS + self._lateness(partition, positions[-1]))
         if self._log.partitions[partition].replicated < positions[-1]:
             raise LogUnavailable("the brokers lost it")
         return positions
+
+    def _lateness(self, partition: int, position: int) -> float:
+        """Seconds by which the answer comes later, as where a broker has just died."""
+        draw = random.Random(f"answer {self._log.calls.seed} {partition} {position}")
+        return draw.uniform(0.0, MOST_LATENESS) if draw.random() < LATE_ANSWERS else 0.0
 
     async def wait_until_available(self) -> None:
         """See LogAppender."""

@@ -13,6 +13,7 @@ from apps.gateway.connection import Connection
 from apps.gateway.frame_queue import CROWDED_FRAMES
 from apps.gateway.handlers import handle_frame
 from apps.gateway.outgoing import Outgoing
+from apps.protocol import server_frames
 
 
 class World:
@@ -31,7 +32,9 @@ class World:
         drains = SimpleNamespace(ask=lambda connection, *request, gap: self.asked.append(request))
         identity = SimpleNamespace(user_id="usr-a", device_id="dev-a", credential_hash="x")
         heartbeats = SimpleNamespace(beat=lambda connection: None)
-        self.process: Any = SimpleNamespace(silence=silence, drains=drains, heartbeats=heartbeats)
+        self.told: list[str] = []
+        batcher = SimpleNamespace(note_standing=lambda connection, client_key: self.told.append(client_key))
+        self.process: Any = SimpleNamespace(silence=silence, drains=drains, heartbeats=heartbeats, batcher=batcher)
         self.connection = Connection(self.process, identity, Outgoing(self._send))  # type: ignore[arg-type]
 
     async def _send(self, event: dict[str, Any]) -> None:
@@ -168,3 +171,16 @@ async def test_a_revoked_session_gets_nothing_more(reads: bool) -> None:
     after = world.sent[before:]
     assert [event["type"] for event in after][-1] == "websocket.close"
     assert len(after) <= 2
+
+
+async def test_what_a_relay_says_of_a_client_id_is_noted_when_it_is_written() -> None:
+    world = World()
+    world.start(counter=7)
+    standing = [
+        server_frames.message_received(message_id="msg-1", client_id=client_id, timestamp_ms=1, sequence=2)
+        for client_id in (42, "42")
+    ]
+    world.connection.push("e1", 9, standing[1])
+    assert world.told == []
+    world.connection.push("e1", 8, standing[0])
+    assert world.told == ["i42", "s42"]
