@@ -66,6 +66,7 @@ LOGINS_PER_MINUTE_PER_ADDRESS = env.integer("LOGINS_PER_MINUTE_PER_ADDRESS", 120
 STEADY_MESSAGES_PER_SECOND = env.integer("STEADY_MESSAGES_PER_SECOND", 0, minimum=0)
 API_CALLS_PER_MINUTE = env.integer("API_CALLS_PER_MINUTE", 600, minimum=0)
 DELIVERY_TIMEOUT_SECONDS = env.integer("DELIVERY_TIMEOUT_SECONDS", 10, minimum=1)
+GROUP_PUSH_LIMIT = env.integer("GROUP_PUSH_LIMIT", 500, minimum=1, maximum=2_000)
 LOG_RETENTION_HOURS = env.integer("LOG_RETENTION_HOURS", 24, minimum=1, maximum=160)
 SPAM_SCORING = env.boolean("SPAM_SCORING", True)
 SPAM_UNANSWERED_PER_HOUR = env.integer("SPAM_UNANSWERED_PER_HOUR", 120, minimum=1)
@@ -97,6 +98,7 @@ INSTALLED_APPS = [
     "apps.messagelog",
     "apps.messagestore",
     "apps.accounts",
+    "apps.groups",
     "apps.moderation",
     "apps.ingest",
     "apps.delivery",

@@ -9,6 +9,7 @@ from apps.protocol import ids
 from apps.protocol.errors import ErrorCode
 
 if TYPE_CHECKING:
+    from apps.messagestore.groups import GroupMessages
     from apps.messagestore.history import MessageHistory
     from apps.messagestore.personal_data import PersonalData
 
@@ -29,7 +30,9 @@ class NewMessage:
 
     ``pending_devices`` are the receiver's devices, ``own_devices`` the sender's other ones: all must confirm.
     ``refusal`` is an error code where the message is withdrawn at once: then it has no content. ``sequence`` is the
-    position of this record.
+    position of this record. A message to a group has a ``group_id`` in place of a receiver, and pointers in place of
+    devices; of one that is not ``tracked`` nobody confirms anything, and one that is ``polled`` is not pushed. Without
+    content to wait for it is kept for ``kept_ms``.
     """
 
     message_id: str
@@ -50,6 +53,10 @@ class NewMessage:
     own_devices: tuple[str, ...]
     history_for: tuple[str, ...]
     refusal: str
+    group_id: str = ""
+    tracked: bool = True
+    polled: bool = False
+    kept_ms: int = UNDELIVERED_KEPT_MS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +78,7 @@ class Standing:
     repeated: bool
     settled_at_ms: int | None
     refusal: str
+    group_id: str = ""
 
     @property
     def message_id_by_client(self) -> ids.ClientMessageId:
@@ -159,6 +167,10 @@ class MessageStore(Protocol):
     @property
     def history(self) -> "MessageHistory":
         """What people who keep history can read back."""
+
+    @property
+    def groups(self) -> "GroupMessages":
+        """What is particular to groups."""
 
     @property
     def personal_data(self) -> "PersonalData":

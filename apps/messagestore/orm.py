@@ -19,6 +19,7 @@ from apps.messagestore.base import (
     Standing,
     Trace,
 )
+from apps.messagestore.orm_groups import OrmGroupMessages
 from apps.messagestore.orm_history import OrmHistory
 from apps.messagestore.orm_personal_data import OrmPersonalData
 from apps.messagestore.orm_rows import (
@@ -56,6 +57,7 @@ class OrmMessageStore:
     """MessageStore on the database with the alias ``messages``."""
 
     history = OrmHistory()
+    groups = OrmGroupMessages()
     personal_data = OrmPersonalData()
 
     def set_up(self) -> list[str]:
@@ -171,7 +173,8 @@ class OrmMessageStore:
     def list_waiting_page(self, after: tuple[str, str], limit: int, before_ms: int) -> list[Standing]:
         """See MessageStore."""
         rows = fetch(
-            f"SELECT {STANDING} FROM message WHERE waiting AND (receiver_id, id) > (%s, %s) AND stored_at_ms < %s"
+            f"SELECT {STANDING} FROM message WHERE waiting AND receiver_id <> '' AND (receiver_id, id) > (%s, %s)"
+            " AND stored_at_ms < %s"
             " ORDER BY receiver_id, id LIMIT %s",
             [*after, before_ms, limit],
         )

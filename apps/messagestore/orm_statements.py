@@ -2,7 +2,7 @@
 
 STANDING = (
     "id, sender_id, sender_device, client_id, digest, receiver_id, conversation_id, sequence, timestamp_ms,"
-    " undelivered, pending_devices, own_devices, repeated, settled_at_ms, refusal"
+    " undelivered, pending_devices, own_devices, repeated, settled_at_ms, refusal, group_id"
 )
 TRACE = f"{STANDING}, sent_at_ms, stored_at_ms, confirmations, history_for, stripped_at_ms, expires_at_ms"
 BODY = (
@@ -20,9 +20,9 @@ INSERT = (
     "INSERT INTO message (id, sender_id, sender_device, client_id, digest, receiver_id, group_id, conversation_id,"
     " sequence, content, envelope, media, reply_to, timestamp_ms, sent_at_ms, stored_at_ms, undelivered,"
     " pending_devices, own_devices, waiting, confirmations, history_for, repeated, settled_at_ms, refusal,"
-    " stripped_at_ms, expires_at_ms)"
-    " VALUES (%s, %s, %s, %s, %s, %s, '', %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, '', %s, %s, %s, %s, %s,"
-    " %s) ON CONFLICT DO NOTHING"
+    " stripped_at_ms, expires_at_ms, polled, delivered_count)"
+    " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, '', %s, %s, %s, %s, %s,"
+    " %s, %s, 0) ON CONFLICT DO NOTHING"
 )
 # SQL reads the old values on the right-hand side: a list that is this one device, or empty, will be empty.
 STRIP = (
@@ -94,3 +94,28 @@ CONVERSATIONS = (
     f" WHERE {IN_HISTORY} ORDER BY at_ms DESC, conversation_id DESC"
 )
 FORGET = "UPDATE message SET history_for = replace(history_for, %(keeper)s, '') WHERE id = %(id)s"
+RAISE_STORED = (
+    "INSERT INTO group_progress (group_id, stored_upto, fanned_upto) VALUES (%s, %s, 0)"
+    " ON CONFLICT (group_id) DO UPDATE SET stored_upto = excluded.stored_upto"
+    " WHERE excluded.stored_upto > group_progress.stored_upto"
+)
+RAISE_FANNED = "UPDATE group_progress SET fanned_upto = %s WHERE group_id = %s AND fanned_upto < %s"
+GROUP_ROW = "id, group_id, sequence, sender_id, sender_device, timestamp_ms, undelivered, delivered_count"
+GROUP_POINTER = "group_id, user_id, device_id, upto, beyond"
+ADD_POINTER = f"INSERT INTO group_pointer ({GROUP_POINTER}) VALUES (%s, %s, %s, %s, %s) ON CONFLICT DO NOTHING"
+CHANGE_POINTER = (
+    "UPDATE group_pointer SET upto = %s, beyond = %s"
+    " WHERE group_id = %s AND user_id = %s AND device_id = %s AND upto = %s AND beyond = %s"
+)
+SETTLE = (
+    "UPDATE message SET"
+    + STRIP.format(gone="NOT %(waited)s AND history_for = '' AND stripped_at_ms IS NULL")
+    + ", expires_at_ms = CASE"
+    " WHEN NOT %(waited)s AND history_for = '' AND stripped_at_ms IS NULL THEN %(trace_until)s"
+    " WHEN NOT %(waited)s AND waiting AND history_for <> '' THEN %(history_until)s ELSE expires_at_ms END,"
+    " settled_at_ms = CASE WHEN %(all)s AND undelivered THEN %(at)s ELSE settled_at_ms END,"
+    " undelivered = (undelivered AND NOT %(all)s),"
+    " waiting = (waiting AND %(waited)s),"
+    " delivered_count = CASE WHEN %(count)s > delivered_count THEN %(count)s ELSE delivered_count END"
+    " WHERE id = %(id)s"
+)

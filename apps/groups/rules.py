@@ -1,0 +1,130 @@
+"""Who may do what in a group. Pure: asked before a change is appended, and again when its turn comes in the log."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from apps.groups.kinds import MODERATION, Kind
+
+MAX_MEMBERS = 100_000
+MAX_NAMED = 500
+"""Users that one change may concern."""
+
+OWNER, ADMIN, MEMBER = "owner", "admin", "member"
+RANKS = {"": 0, MEMBER: 1, ADMIN: 2, OWNER: 3}
+
+_RANK_NEEDED = {
+    Kind.REMOVED: RANKS[ADMIN],
+    Kind.ROLE: RANKS[OWNER],
+    Kind.RENAMED: RANKS[ADMIN],
+    Kind.DESCRIBED: RANKS[ADMIN],
+    Kind.PICTURED: RANKS[ADMIN],
+    Kind.RULES: RANKS[ADMIN],
+    Kind.DELETED: RANKS[OWNER],
+    Kind.LEFT: RANKS[MEMBER],
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """What a change is judged by: ``roles`` of whoever is named in it, "" for those who are no members; ``may_join``
+    are those named who may be members of it: they exist, and have not blocked who adds them.
+    """
+
+    exists: bool
+    frozen: bool
+    member_count: int
+    roles: Mapping[str, str]
+    may_join: frozenset[str]
+    invite_holds: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """``refusal`` is an error code, or empty: then ``user_ids`` are those whom the change really concerns."""
+
+    refusal: str
+    user_ids: tuple[str, ...] = ()
+
+
+def judge(
+    kind: Kind, by: str, user_ids: Sequence[str], details: Mapping[str, object], standing: Standing, *, moderates: bool
+) -> Verdict:
+    """Whether a change may come into force. ``moderates``: who asks acts as a moderator of the site."""
+    named = tuple(dict.fromkeys(user_ids))
+    if kind is Kind.CREATED:
+        return _judge_creation(by, named, standing)
+    if not standing.exists:
+        return Verdict(refusal="not_found")
+    if moderates:
+        return Verdict(refusal="", user_ids=named)
+    if kind in MODERATION:
+        return Verdict(refusal="forbidden")
+    rank = RANKS[standing.roles.get(by, "")]
+    if kind is Kind.JOINED:
+        return _judge_joining(by, named, rank, standing)
+    if rank == 0:
+        return Verdict(refusal="not_a_member")
+    if rank < _RANK_NEEDED[kind]:
+        return Verdict(refusal="forbidden")
+    match kind:
+        case Kind.LEFT:
+            return _judge_leaving(by, rank, standing)
+        case Kind.REMOVED:
+            return _judge_removal(by, named, rank, standing)
+        case Kind.ROLE:
+            return _judge_role(by, named, str(details.get("role")), standing)
+        case _:
+            return Verdict(refusal="")
+
+
+def _judge_creation(by: str, named: tuple[str, ...], standing: Standing) -> Verdict:
+    if standing.exists:
+        return Verdict(refusal="conflict")
+    members = tuple(one for one in named if one != by and one in standing.may_join)
+    return Verdict(refusal="", user_ids=(by, *members))
+
+
+def _judge_joining(by: str, named: tuple[str, ...], rank: int, standing: Standing) -> Verdict:
+    if rank == 0:
+        if named != (by,):
+            return Verdict(refusal="not_a_member")
+        if not standing.invite_holds:
+            return Verdict(refusal="invite_invalid")
+    elif rank < RANKS[ADMIN]:
+        return Verdict(refusal="forbidden")
+    new = tuple(one for one in named if not standing.roles.get(one) and one in standing.may_join)
+    if not new:
+        return Verdict(refusal="conflict")
+    if standing.member_count + len(new) > MAX_MEMBERS:
+        return Verdict(refusal="group_full")
+    return Verdict(refusal="", user_ids=new)
+
+
+def _judge_leaving(by: str, rank: int, standing: Standing) -> Verdict:
+    if rank == RANKS[OWNER] and standing.member_count > 1:
+        return Verdict(refusal="owner_must_hand_over")
+    return Verdict(refusal="", user_ids=(by,))
+
+
+def _judge_removal(by: str, named: tuple[str, ...], rank: int, standing: Standing) -> Verdict:
+    members = tuple(one for one in named if standing.roles.get(one))
+    if not members:
+        return Verdict(refusal="not_found")
+    if any(one == by or RANKS[standing.roles[one]] >= rank for one in members):
+        return Verdict(refusal="forbidden")
+    return Verdict(refusal="", user_ids=members)
+
+
+def _judge_role(by: str, named: tuple[str, ...], role: str, standing: Standing) -> Verdict:
+    if len(named) != 1 or not standing.roles.get(named[0]):
+        return Verdict(refusal="not_found")
+    if named[0] == by:
+        return Verdict(refusal="forbidden")
+    if standing.roles[named[0]] == role:
+        return Verdict(refusal="conflict")
+    return Verdict(refusal="", user_ids=named)
+
+
+def may_write(role: str, *, only_admins_write: bool) -> bool:
+    """Whether a member of this role may send messages."""
+    return RANKS[role] >= (RANKS[ADMIN] if only_admins_write else RANKS[MEMBER])
