@@ -272,11 +272,17 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
     "interval_max": 0,
 }
 CELERY_TASK_DEFAULT_QUEUE = "sweeps"
-CELERY_TASK_ROUTES = {"delivery.drain_gaps": {"queue": "gaps"}, "delivery.drain": {"queue": "drain"}}
+CELERY_TASK_ROUTES = {
+    "delivery.drain_gaps": {"queue": "gaps"},
+    "delivery.drain": {"queue": "drain"},
+    "groups.fan_out": {"queue": "fan_out"},
+    "groups.count": {"queue": "counts"},
+}
 # In memory: the schedule is short, and its file cannot be opened where pysqlite3 stands in for Python 3.13's sqlite3.
 CELERY_BEAT_SCHEDULER = "celery.beat:Scheduler"
 CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
     "worker canary": {"task": "operations.canary", "schedule": schedule(10), "options": {"expires": 10}},
+    "go on with groups": {"task": "groups.sweep", "schedule": schedule(10), "options": {"expires": 10}},
     "put back what no inbox has": {"task": "delivery.sweep", "schedule": schedule(10), "options": {"expires": 10}},
     "erase what is not wanted": {
         "task": "delivery.erase",

@@ -105,9 +105,17 @@ def _apply(kind: Kind, group: Group, user_ids: Sequence[str], details: Mapping[s
         case Kind.JOINED:
             _add(group, user_ids, MEMBER, sequence)
         case Kind.LEFT | Kind.REMOVED:
-            _end(group, user_ids, sequence)
+            Member.objects.filter(group=group, user__in=user_ids, to_sequence=None).update(to_sequence=sequence)
         case Kind.ROLE:
             _give_role(group, user_ids[0], details["role"])
+        case Kind.DELETED:
+            Member.objects.filter(group=group, to_sequence=None).update(to_sequence=sequence)
+        case _:
+            _describe(kind, group, details)
+
+
+def _describe(kind: Kind, group: Group, details: Mapping[str, Any]) -> None:
+    match kind:
         case Kind.RENAMED:
             group.name = details["name"]
         case Kind.DESCRIBED:
@@ -121,23 +129,11 @@ def _apply(kind: Kind, group: Group, user_ids: Sequence[str], details: Mapping[s
             group.frozen, group.freeze_reason = True, details.get("reason", "")
         case Kind.UNFROZEN:
             group.frozen, group.freeze_reason = False, ""
-        case Kind.DELETED:
-            group.deleted_at = timezone.now()
-            Member.objects.filter(group=group, to_sequence=None).update(to_sequence=sequence)
-            group.member_count = 0
 
 
 def _add(group: Group, user_ids: Sequence[str], role: str, sequence: int) -> None:
     rows = [Member(group=group, user_id=user_id, role=role, from_sequence=sequence) for user_id in user_ids]
     Member.objects.bulk_create(rows)
-    group.member_count += len(rows)
-
-
-def _end(group: Group, user_ids: Sequence[str], sequence: int) -> None:
-    ended = Member.objects.filter(group=group, user__in=user_ids, to_sequence=None).update(to_sequence=sequence)
-    group.member_count -= ended
-    if group.member_count == 0:
-        group.deleted_at = timezone.now()
 
 
 def _give_role(group: Group, user_id: str, role: str) -> None:
@@ -148,6 +144,10 @@ def _give_role(group: Group, user_id: str, role: str) -> None:
 
 
 def _finish(group: Group, *, is_new: bool) -> int:
+    # Counted anew: the rows of users who were deleted are gone without a change.
+    group.member_count = Member.objects.filter(group=group, to_sequence=None).count()
+    if group.member_count == 0:
+        group.deleted_at = timezone.now()
     group.version = 1 if is_new else group.version + 1
     group.is_polled = group.member_count > settings.GROUP_PUSH_LIMIT
     group.save()

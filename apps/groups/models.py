@@ -68,7 +68,10 @@ class Member(models.Model):
                 name="groups_member_from_before_to",
             ),
         ]
-        indexes: ClassVar = [models.Index(fields=["user", "group"], name="groups_of_user")]
+        indexes: ClassVar = [
+            models.Index(fields=["user", "group"], name="groups_of_user"),
+            models.Index(fields=["group", "id"], condition=Q(to_sequence=None), name="groups_members_in_order"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.user_id} in {self.group_id}: {self.role}"

@@ -75,6 +75,11 @@ def list_group_ids(user_id: str) -> list[str]:
     return list(Member.objects.filter(user_id=user_id).values_list("group_id", flat=True).distinct())
 
 
+def list_present_group_ids(user_id: str) -> list[str]:
+    """Groups in which the user is a member now."""
+    return list(Member.objects.filter(user_id=user_id, to_sequence=None).values_list("group_id", flat=True))
+
+
 def list_by_id(group_ids: Sequence[str]) -> dict[str, Group]:
     """Groups by id, deleted ones too."""
     return Group.objects.in_bulk(list(group_ids)) if group_ids else {}

@@ -31,8 +31,8 @@ class NewMessage:
     ``pending_devices`` are the receiver's devices, ``own_devices`` the sender's other ones: all must confirm.
     ``refusal`` is an error code where the message is withdrawn at once: then it has no content. ``sequence`` is the
     position of this record. A message to a group has a ``group_id`` in place of a receiver, and pointers in place of
-    devices; of one that is not ``tracked`` nobody confirms anything, and one that is ``polled`` is not pushed. Without
-    content to wait for it is kept for ``kept_ms``.
+    devices; of one that is not ``tracked`` nobody confirms anything, and one that is ``polled`` is not pushed.
+    ``members`` are those who should get it. It is kept for ``kept_ms``, unless it is stripped before.
     """
 
     message_id: str
@@ -54,6 +54,7 @@ class NewMessage:
     history_for: tuple[str, ...]
     refusal: str
     group_id: str = ""
+    members: int = 0
     tracked: bool = True
     polled: bool = False
     kept_ms: int = UNDELIVERED_KEPT_MS
@@ -61,7 +62,10 @@ class NewMessage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Standing:
-    """How a message stands in the store; its body is not here. ``settled_at_ms`` is None until delivered or refused."""
+    """How a message stands; its body is not here. ``settled_at_ms`` is None until it is delivered or refused.
+
+    Of a message to a group ``delivered_count`` of ``members`` have it, and ``settled_at_ms`` is when that last grew.
+    """
 
     message_id: str
     sender_id: str
@@ -79,6 +83,8 @@ class Standing:
     settled_at_ms: int | None
     refusal: str
     group_id: str = ""
+    members: int = 0
+    delivered_count: int = 0
 
     @property
     def message_id_by_client(self) -> ids.ClientMessageId:

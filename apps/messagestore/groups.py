@@ -35,7 +35,7 @@ class GroupPointer:
         return sequence <= self.upto or sequence in self.beyond
 
     def raised(self, confirmed: Iterable[int], wanted: Sequence[int]) -> "GroupPointer":
-        """The pointer after some were confirmed; ``wanted`` are all sequences above ``upto`` that are for it, ascending,
+        """The pointer after some were confirmed. ``wanted``: all sequences above ``upto`` that are for it, ascending,
         at least as far as the highest of those.
         """
         beyond = set(self.beyond).union(one for one in confirmed if one > self.upto)
@@ -115,10 +115,13 @@ class GroupMessages(Protocol):
         """Groups that have rows to fan out."""
 
     def list_rows(self, group_id: str, after: int, upto: int, limit: int) -> list[GroupRow]:
-        """Rows that are pushed, messages and events, of a sequence above one and not above another; the lowest first."""
+        """Rows that are pushed, messages and events, above one sequence and not above another; the lowest first."""
 
     def list_waiting(self, group_ids: Sequence[str]) -> list[GroupRow]:
         """Messages of these groups that somebody has still to confirm, by group and sequence."""
+
+    def list_waiting_groups(self, after: str, limit: int) -> list[str]:
+        """Groups that have such messages, by id, after one."""
 
     def list_events(self, group_ids: Sequence[str], since_ms: int) -> list[GroupEvent]:
         """Events of these groups that were stored since a time, by group and sequence."""

@@ -42,8 +42,9 @@ class Message(models.Model):
     refusal = models.CharField(max_length=32, blank=True, default="")
     stripped_at_ms = models.BigIntegerField(null=True)
     expires_at_ms = models.BigIntegerField()
-    # Of a group too large to push to; and how many members have a message, as its sender was told last.
+    # Of a group too large to push to; how many members should get a message, and how many had it when last counted.
     polled = models.BooleanField(default=False)
+    members = models.PositiveIntegerField(default=0)
     delivered_count = models.PositiveIntegerField(default=0)
 
     class Meta:

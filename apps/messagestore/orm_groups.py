@@ -65,6 +65,15 @@ class OrmGroupMessages:
         rows = _fetch_of_groups(f"SELECT {GROUP_ROW} FROM message", group_ids, ending)
         return sorted((_to_row(row) for row in rows), key=lambda row: (row.group_id, row.sequence))
 
+    def list_waiting_groups(self, after: str, limit: int) -> list[str]:
+        """See GroupMessages."""
+        rows = fetch(
+            "SELECT DISTINCT group_id FROM message WHERE group_id <> '' AND group_id > %s AND waiting"
+            " ORDER BY group_id LIMIT %s",
+            [after, limit],
+        )
+        return [row[0] for row in rows]
+
     def list_events(self, group_ids: Sequence[str], since_ms: int) -> list[GroupEvent]:
         """See GroupMessages."""
         ending = f"AND group_id <> '' AND id LIKE 'evt-%%' AND stored_at_ms >= {since_ms:d}"

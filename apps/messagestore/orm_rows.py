@@ -49,6 +49,7 @@ def insert_values(message: NewMessage, now_ms: int) -> tuple[Any, ...]:
         now_ms if refused else None,
         now_ms + (TRACE_KEPT_MS if refused else message.kept_ms),
         message.polled,
+        message.members,
     )
 
 
@@ -98,6 +99,8 @@ def to_standing(row: tuple[Any, ...]) -> Standing:
         settled_at_ms=row[13] or None,
         refusal=row[14],
         group_id=row[15],
+        members=row[16],
+        delivered_count=row[17],
     )
 
 

@@ -2,7 +2,8 @@
 
 STANDING = (
     "id, sender_id, sender_device, client_id, digest, receiver_id, conversation_id, sequence, timestamp_ms,"
-    " undelivered, pending_devices, own_devices, repeated, settled_at_ms, refusal, group_id"
+    " undelivered, pending_devices, own_devices, repeated, settled_at_ms, refusal, group_id,"
+    " members, delivered_count"
 )
 TRACE = f"{STANDING}, sent_at_ms, stored_at_ms, confirmations, history_for, stripped_at_ms, expires_at_ms"
 BODY = (
@@ -20,9 +21,9 @@ INSERT = (
     "INSERT INTO message (id, sender_id, sender_device, client_id, digest, receiver_id, group_id, conversation_id,"
     " sequence, content, envelope, media, reply_to, timestamp_ms, sent_at_ms, stored_at_ms, undelivered,"
     " pending_devices, own_devices, waiting, confirmations, history_for, repeated, settled_at_ms, refusal,"
-    " stripped_at_ms, expires_at_ms, polled, delivered_count)"
+    " stripped_at_ms, expires_at_ms, polled, members, delivered_count)"
     " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, '', %s, %s, %s, %s, %s,"
-    " %s, %s, 0) ON CONFLICT DO NOTHING"
+    " %s, %s, %s, 0) ON CONFLICT DO NOTHING"
 )
 # SQL reads the old values on the right-hand side: a list that is this one device, or empty, will be empty.
 STRIP = (
@@ -113,7 +114,7 @@ SETTLE = (
     + ", expires_at_ms = CASE"
     " WHEN NOT %(waited)s AND history_for = '' AND stripped_at_ms IS NULL THEN %(trace_until)s"
     " WHEN NOT %(waited)s AND waiting AND history_for <> '' THEN %(history_until)s ELSE expires_at_ms END,"
-    " settled_at_ms = CASE WHEN %(all)s AND undelivered THEN %(at)s ELSE settled_at_ms END,"
+    " settled_at_ms = CASE WHEN %(count)s > delivered_count THEN %(at)s ELSE settled_at_ms END,"
     " undelivered = (undelivered AND NOT %(all)s),"
     " waiting = (waiting AND %(waited)s),"
     " delivered_count = CASE WHEN %(count)s > delivered_count THEN %(count)s ELSE delivered_count END"

@@ -73,7 +73,7 @@ class Migration(migrations.Migration):
                 ('user', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='memberships', to=settings.AUTH_USER_MODEL)),
             ],
             options={
-                'indexes': [models.Index(fields=['user', 'group'], name='groups_of_user')],
+                'indexes': [models.Index(fields=['user', 'group'], name='groups_of_user'), models.Index(condition=models.Q(('to_sequence', None)), fields=['group', 'id'], name='groups_members_in_order')],
                 'constraints': [models.UniqueConstraint(condition=models.Q(('to_sequence', None)), fields=('group', 'user'), name='groups_member_once_at_a_time'), models.CheckConstraint(condition=models.Q(('to_sequence', None), ('to_sequence__gt', models.F('from_sequence')), _connector='OR'), name='groups_member_from_before_to')],
             },
         ),
