@@ -1,6 +1,7 @@
 """/api/history/{participant_id} and /api/conversations: what the asking user keeps, and nobody else's."""
 
 import time
+from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -17,10 +18,11 @@ from apps.api.base import ApiView, PolledApiView, user_of
 from apps.api.documentation import CURSOR, answers
 from apps.api.pagination import page_response, read_cursor, read_key_number, read_number_cursor, to_number
 from apps.delivery.frames import build_incoming
+from apps.groups.selectors import list_spells_of
 from apps.messagestore.base import Body
 from apps.messagestore.history import NEWEST, Conversation, Window
 from apps.messagestore.store import get_message_store
-from apps.protocol.ids import conversation_id
+from apps.protocol.ids import conversation_id, is_group_id
 
 PAGE_SIZE = 100
 DEFAULT_LIMIT = 50
@@ -50,18 +52,19 @@ class HistoryView(ApiView):
         summary="A conversation's history",
     )
     def get(self, request: Request, participant_id: str) -> Response:
-        """Messages with somebody, newest first, from ``last_timestamp`` back; ``limit`` is 100 at most."""
+        """Messages with somebody or in a group, newest first, from ``last_timestamp`` back; ``limit`` is 100 at most.
+
+        Of a group one gets what came while one was a member, and keeps it afterwards.
+        """
         user_id = user_of(request).pk
         if get_settings(user_id).history_days == 0:
             raise HistoryOff
-        if participant_id == user_id:
-            raise NotFoundError("conversation")
-        get_user(participant_id)
-        limit = min(_read_number(request, "limit", default=DEFAULT_LIMIT, lowest=1), PAGE_SIZE)
-        until_ms = _read_number(request, "last_timestamp", default=NEWEST, lowest=0)
+        limit = min(read_number(request, "limit", default=DEFAULT_LIMIT, lowest=1), PAGE_SIZE)
+        until_ms = read_number(request, "last_timestamp", default=NEWEST, lowest=0)
         window = _window(user_id, limit=limit + 1, until_ms=until_ms)
         below = read_number_cursor(request) or NEWEST
-        rows = get_message_store().history.list_messages(conversation_id(user_id, participant_id), window, below)
+        list_rows = _list_group_messages if is_group_id(participant_id) else _list_messages
+        rows = list_rows(user_id, participant_id, window, below)
         return page_response(rows, size=limit, key=lambda row: row.sequence, build=build_message)
 
 
@@ -80,16 +83,40 @@ class ConversationsView(PolledApiView):
 
 
 def build_message(body: Body) -> dict[str, Any]:
-    """The fields of ``incoming_message``, with ``receiver_id``; ``delivered``: a device of theirs confirmed it."""
+    """The fields of ``incoming_message``, with ``receiver_id`` unless a group is it; ``delivered``: a device of theirs
+    confirmed it, or one of every member.
+    """
     fields: dict[str, Any] = orjson.loads(build_incoming(body, for_sender=True))
     del fields["action"]
     return fields | {"delivered": body.delivered}
 
 
+def _list_messages(user_id: str, participant_id: str, window: Window, below: int) -> list[Body]:
+    if participant_id == user_id:
+        raise NotFoundError("conversation")
+    get_user(participant_id)
+    return get_message_store().history.list_messages(conversation_id(user_id, participant_id), window, below)
+
+
+def _list_group_messages(user_id: str, group_id: str, window: Window, below: int) -> list[Body]:
+    pair = (group_id, user_id)
+    spells = sorted(list_spells_of([pair]).get(pair, ()), key=lambda spell: spell.from_sequence, reverse=True)
+    if not spells:
+        raise NotFoundError("conversation")
+    history, found = get_message_store().history, list[Body]()
+    for spell in spells:
+        until = below if spell.to_sequence is None else min(below, spell.to_sequence)
+        rest = replace(window, limit=window.limit - len(found))
+        if rest.limit and until > spell.from_sequence:
+            rows = history.list_messages(group_id, rest, until)
+            found += [row for row in rows if spell.covers(row.sequence)]
+    return found
+
+
 def _build(row: Conversation, user_id: str) -> dict[str, Any]:
-    participant_id = row.last.receiver_id if row.last.sender_id == user_id else row.last.sender_id
+    last = row.last
     return {
-        "participant_id": participant_id,
+        "participant_id": last.group_id or (last.receiver_id if last.sender_id == user_id else last.sender_id),
         "last_message": build_message(row.last),
         "unread_count": row.unread,
     }
@@ -105,7 +132,8 @@ def _window(user_id: str, *, limit: int, until_ms: int = NEWEST) -> Window:
     )
 
 
-def _read_number(request: Request, name: str, *, default: int, lowest: int) -> int:
+def read_number(request: Request, name: str, *, default: int, lowest: int) -> int:
+    """A number of the query. Raises InvalidInputError."""
     text = request.query_params.get(name, "")
     if not text:
         return default

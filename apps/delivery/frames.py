@@ -1,5 +1,6 @@
 """How messages and receipts look to each device: frames from what the store holds."""
 
+from apps.groups.polled_messages import PolledMessage
 from apps.inbox.inbox import Change, Waiting
 from apps.messagestore.base import Body, NewMessage, Pointer, Standing
 from apps.messagestore.groups import GroupEvent
@@ -30,6 +31,17 @@ def build_incoming(message: NewMessage | Body, *, for_sender: bool) -> str:
         reply_to=message.reply_to,
         timestamp_ms=message.timestamp_ms,
         sequence=message.sequence,
+    )
+
+
+def build_polled(message: NewMessage | Body) -> PolledMessage:
+    """The message of a group that is polled, as REST gives it."""
+    fields = build_incoming(message, for_sender=False).removeprefix(f"{server_frames.INCOMING_PREFIX},")
+    return PolledMessage(
+        group_id=message.group_id,
+        sequence=message.sequence,
+        timestamp_ms=message.timestamp_ms,
+        text=f'{{{fields[:-1]},"receiver_id":null}}',
     )
 
 

@@ -11,7 +11,8 @@ from apps.connections.bus import BusSender
 from apps.delivery.deliver import deliver_changes
 from apps.delivery.frames import build_outcome, to_change
 from apps.delivery.group_due import counting
-from apps.delivery.group_members import GroupMembers, load_members
+from apps.delivery.group_members import load_members
+from apps.delivery.group_tally import Tally
 from apps.inbox.inbox import Change
 from apps.messagestore.base import Standing
 from apps.messagestore.groups import GroupRow, Settlement
@@ -25,9 +26,9 @@ def count_group(group_id: str, bus: BusSender) -> int:
     """
     store = get_message_store()
     with counting(group_id):
-        members = load_members(store, group_id)
         rows = [row for row in store.groups.list_waiting([group_id]) if not row.is_event]
-        settlements = [settlement for row in rows if _has_changed(row, settlement := settle_row(row, members))]
+        tally = Tally(load_members(store, group_id)) if rows else None
+        settlements = [settlement for row in rows if tally and _has_changed(row, settlement := tally.settle(row))]
         if not settlements:
             return 0
         store.groups.settle(settlements, int(time.time() * 1000))
@@ -36,24 +37,29 @@ def count_group(group_id: str, bus: BusSender) -> int:
         return len(settlements)
 
 
-def settle_row(row: GroupRow, members: GroupMembers) -> Settlement:
-    """How a message stands. Whoever is no member any more does not hold up ✓✓ of all, but is waited for."""
-    receivers = [
-        user_id for user_id in members.spells if user_id != row.sender_id and members.was_member(user_id, row.sequence)
-    ]
-    lacking = [user_id for user_id in receivers if not members.has(user_id, row)]
-    return Settlement(
-        message_id=row.message_id,
-        delivered_count=len(receivers) - len(lacking),
-        delivered_to_all=not any(members.is_member(user_id) for user_id in lacking),
-        waited_for=bool(lacking) or _is_waited_for(row, members),
+def count_message(standing: Standing) -> dict[str, int]:
+    """How many of how many members have a message of a group, and how many have read it, by now."""
+    store = get_message_store()
+    readers = {
+        pointer.reader_id
+        for pointer in store.list_read_pointers(standing.group_id)
+        if pointer.sequence >= standing.sequence and pointer.reader_id != standing.sender_id
+    }
+    if not standing.undelivered:
+        return {"delivered": standing.delivered_count, "members": standing.members, "read": len(readers)}
+    members = load_members(store, standing.group_id)
+    row = GroupRow(
+        message_id=standing.message_id,
+        group_id=standing.group_id,
+        sequence=standing.sequence,
+        sender_id=standing.sender_id,
+        sender_device=standing.sender_device,
+        timestamp_ms=standing.timestamp_ms,
+        undelivered=standing.undelivered,
+        delivered_count=standing.delivered_count,
     )
-
-
-def _is_waited_for(row: GroupRow, members: GroupMembers) -> bool:
-    return any(
-        members.lacks(user_id, device_id, row) for user_id in members.spells for device_id in members.devices(user_id)
-    )
+    delivered = max(standing.delivered_count, Tally(members).settle(row).delivered_count)
+    return {"delivered": delivered, "members": standing.members, "read": len(readers)}
 
 
 def _has_changed(row: GroupRow, settlement: Settlement) -> bool:

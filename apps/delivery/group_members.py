@@ -77,7 +77,7 @@ def load_members(store: MessageStore, group_id: str) -> GroupMembers:
 
 
 def add_missing_pointers(store: MessageStore, members: GroupMembers) -> None:
-    """Give each device that is waited for a pointer of its own: from here on its user's others do not confirm for it."""
+    """Give each device that is waited for a pointer: from here on its user's other devices do not confirm for it."""
     missing = [
         pointer
         for user_id in members.spells

@@ -61,6 +61,8 @@ class GatewayEvents:
                 # A newcomer is found here before it is registered: this is not about it.
                 if connection is not None and 0 < connection.connection_id < event["connection"]:
                     connection.hand_over(event.get("client", 0))
+            case bus.VIEWERS:
+                self._process.open_groups.tell([(one[0], one[1], one[2]) for one in event["frames"]])
             case bus.EPHEMERAL:
                 for device_id in event["to"]:
                     if (connection := self._process.find(device_id)) is not None and connection.connection_id:

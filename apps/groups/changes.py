@@ -8,11 +8,11 @@ from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
-from apps.accounts.models import Block, User
 from apps.groups.announcements import announce_group, announce_members
 from apps.groups.kinds import Kind
 from apps.groups.models import Change, Group, Invite, Member
 from apps.groups.rules import ADMIN, MEMBER, OWNER, Standing, judge
+from apps.groups.selectors import list_blockers, list_living, live_invites
 from apps.protocol.records import GroupChangeSubmitted
 
 MODERATOR = "moderator"
@@ -68,14 +68,12 @@ def load_standing(group_id: str, by: str, user_ids: Sequence[str], details: Mapp
     roles = dict(
         Member.objects.filter(group_id=group_id, user__in=named, to_sequence=None).values_list("user_id", "role")
     )
-    blockers = Block.objects.filter(owner__in=user_ids, person_id=by).values_list("owner_id", flat=True)
-    living = User.objects.filter(pk__in=named, is_active=True).values_list("id", flat=True)
     return Standing(
         exists=group is not None,
         frozen=group is not None and group.frozen,
         member_count=group.member_count if group is not None else 0,
         roles=roles,
-        may_join=frozenset(living) - frozenset(blockers),
+        may_join=frozenset(list_living(named) - list_blockers(by, user_ids)),
         invite_holds=_invite_holds(group_id, details.get("invite")),
     )
 
@@ -83,7 +81,7 @@ def load_standing(group_id: str, by: str, user_ids: Sequence[str], details: Mapp
 def _invite_holds(group_id: str, invite: object) -> bool:
     if not isinstance(invite, int):
         return False
-    return Invite.objects.filter(pk=invite, group_id=group_id, revoked_at=None, expires_at__gt=timezone.now()).exists()
+    return Invite.objects.filter(live_invites(), pk=invite, group_id=group_id).exists()
 
 
 def _create(record: GroupChangeSubmitted) -> Group:

@@ -1,5 +1,7 @@
 """What groups may refuse; the doors turn them into responses as they do with those of accounts."""
 
+from collections.abc import Mapping, Sequence
+
 from apps.accounts.errors import AccountError
 
 TEXTS = {
@@ -15,11 +17,14 @@ TEXTS = {
 
 
 class ChangeRefused(AccountError):
-    """A change of a group that is not carried out; ``code`` says why, in the words of ``TEXTS``."""
+    """A change of a group that is not carried out; ``code`` says why, in the words of ``TEXTS``, and ``fields`` which
+    of the values given are at fault, if it is them.
+    """
 
-    def __init__(self, code: str) -> None:
+    def __init__(self, code: str, fields: Mapping[str, Sequence[str]] | None = None) -> None:
         super().__init__(TEXTS[code])
         self.code = code
+        self.fields = {name: list(reasons) for name, reasons in (fields or {}).items()}
 
 
 class ChangePending(Exception):

@@ -165,3 +165,8 @@ def _judge_role(by: str, named: tuple[str, ...], role: object, standing: Standin
     if standing.role(named[0]) == OWNER:
         return Verdict(refusal="owner_must_hand_over")
     return Verdict(refusal="", user_ids=named)
+
+
+def is_exempt(role: str) -> bool:
+    """Whether slow mode is not for a member of this role."""
+    return RANKS[role] >= RANKS[ADMIN]

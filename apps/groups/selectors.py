@@ -3,10 +3,15 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from django.db.models import Q
+from django.db.models import Count, Q
+from django.utils import timezone
 
+from apps.accounts.credentials import hash_secret
 from apps.accounts.errors import NotFoundError
-from apps.groups.models import Change, Group, Member
+from apps.accounts.models import Block, User
+from apps.groups.errors import ChangeRefused
+from apps.groups.models import Change, Group, Invite, Member
+from apps.groups.rules import may_manage
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +42,14 @@ def get_group(group_id: str, user_id: str) -> tuple[Group, Member]:
     return member.group, member
 
 
+def get_managed_group(group_id: str, user_id: str) -> tuple[Group, Member]:
+    """The same for whoever looks after the group. Raises ChangeRefused for other members."""
+    group, member = get_group(group_id, user_id)
+    if not may_manage(member.role):
+        raise ChangeRefused("forbidden")
+    return group, member
+
+
 def list_groups(user_id: str, *, after: int = 0, limit: int) -> list[Member]:
     """The user's memberships now, with their groups, in the order they began, after a row's number."""
     rows = Member.objects.filter(user_id=user_id, to_sequence=None, group__deleted_at=None, pk__gt=after)
@@ -47,6 +60,14 @@ def list_members(group_id: str, *, after: int = 0, limit: int) -> list[Member]:
     """The group's members now, with their users, in the order they joined, after a row's number."""
     rows = Member.objects.filter(group_id=group_id, to_sequence=None, pk__gt=after)
     return list(rows.select_related("user").order_by("pk")[:limit])
+
+
+def get_member(group_id: str, user_id: str) -> Member:
+    """Somebody's membership now, with the user. Raises NotFoundError."""
+    member = Member.objects.filter(group_id=group_id, user_id=user_id, to_sequence=None).select_related("user").first()
+    if member is None:
+        raise NotFoundError("member")
+    return member
 
 
 def list_spells(group_id: str) -> list[Spell]:
@@ -108,3 +129,40 @@ def list_keepers(group_ids: Sequence[str]) -> Mapping[str, tuple[str, ...]]:
 def list_settled(event_ids: Sequence[str]) -> dict[str, Change]:
     """What became of changes, by event id; those that are still to come are left out."""
     return Change.objects.in_bulk(list(event_ids)) if event_ids else {}
+
+
+def get_invite(token: str) -> Invite:
+    """The live invite of a token, with its group. Raises ChangeRefused."""
+    live = Invite.objects.filter(live_invites(), token_hash=hash_secret(token), group__deleted_at=None)
+    invite = live.select_related("group").first()
+    if invite is None:
+        raise ChangeRefused("invite_invalid")
+    return invite
+
+
+def list_invites(group_id: str) -> list[Invite]:
+    """The group's live invites, in the order they were made."""
+    return list(Invite.objects.filter(live_invites(), group_id=group_id).order_by("pk"))
+
+
+def live_invites() -> Q:
+    """The condition on Invite that somebody may still join with it."""
+    return Q(revoked_at=None, expires_at__gt=timezone.now())
+
+
+def list_living(user_ids: Iterable[str]) -> set[str]:
+    """Those of the users who exist and are not suspended."""
+    return set(User.objects.filter(pk__in=list(user_ids), is_active=True).values_list("id", flat=True))
+
+
+def list_blockers(person_id: str, user_ids: Iterable[str]) -> set[str]:
+    """Those of the users who have blocked somebody."""
+    return set(Block.objects.filter(owner__in=list(user_ids), person_id=person_id).values_list("owner_id", flat=True))
+
+
+def list_crowded(user_ids: Iterable[str], most: int) -> set[str]:
+    """Those of the users who are in so many groups, or more."""
+    rows = (
+        Member.objects.filter(user__in=list(user_ids), to_sequence=None).values("user_id").annotate(groups=Count("pk"))
+    )
+    return set(rows.filter(groups__gte=most).values_list("user_id", flat=True))

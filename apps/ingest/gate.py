@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 
 from django.conf import settings
 
-from apps.ingest.admission import Done, Verdict, admit, count_for_limits, count_for_throttle
+from apps.groups.rules import is_exempt
+from apps.ingest.admission import Done, Verdict, admit, count_for_limits, count_for_throttle, take_turns
 from apps.ingest.permissions import AccountDirectory, check_may_send
 from apps.ingest.snowflake import CannotIssue, SnowflakeIssuer
 from apps.ingest.submission import MessageSubmission, conflicting, overloaded, rate_limited, unavailable
@@ -39,6 +40,7 @@ class Gate:
         self._steps: list[Callable[[Sequence[MessageSubmission]], Awaitable[None] | None]] = [
             self._check_permissions,
             self._check_own_limits,
+            self._check_slow_mode,
             self._issue_ids,
         ]
         if throttled:
@@ -84,6 +86,27 @@ class Gate:
             allowed[one.origin.user_id] -= 1
             if allowed[one.origin.user_id] < 0:
                 one.refusal = rate_limited(MINUTE_MS - now_ms % MINUTE_MS)
+
+    def _check_slow_mode(self, batch: Sequence[MessageSubmission]) -> Awaitable[None] | None:
+        """Nothing is asked unless one of the messages is to a group with slow mode, from somebody for whom it is."""
+        slowed = [
+            (one, seconds)
+            for one in batch
+            if one.refusal is None and one.frame.group_id is not None and (seconds := self._slow_mode_seconds(one))
+        ]
+        return self._take_turns(slowed) if slowed else None
+
+    def _slow_mode_seconds(self, submission: MessageSubmission) -> int:
+        group_id = submission.frame.group_id or ""
+        group = self._directory.find_group(group_id)
+        member = self._directory.find_member(group_id, submission.origin.user_id)
+        return 0 if group is None or member is None or is_exempt(member.role) else group.slow_mode_seconds
+
+    async def _take_turns(self, slowed: Sequence[tuple[MessageSubmission, int]]) -> None:
+        waits = await take_turns([(one.frame.group_id or "", one.origin.user_id, each) for one, each in slowed])
+        for (submission, _), wait_ms in zip(slowed, waits, strict=True):
+            if wait_ms:
+                submission.refusal = rate_limited(wait_ms)
 
     def _issue_ids(self, batch: Sequence[MessageSubmission]) -> None:
         for submission in batch:

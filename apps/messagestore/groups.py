@@ -144,5 +144,8 @@ class GroupMessages(Protocol):
     def settle(self, settlements: Sequence[Settlement], now_ms: int) -> None:
         """Write how messages stand, and strip at once what nobody waits for or keeps."""
 
-    def list_polled(self, group_id: str, after: int, limit: int) -> list[str]:
-        """Ids of messages that members poll for, above a sequence; the lowest first."""
+    def list_polled(self, group_id: str, *, after: int, since_ms: int, limit: int) -> list[str]:
+        """Ids of messages that members poll for, above a sequence and from a time on; the lowest sequence first."""
+
+    def list_last_polled(self, group_id: str, limit: int) -> list[str]:
+        """The newest of them, the newest first."""

@@ -26,6 +26,7 @@ from apps.messagestore.orm_statements import (
     SETTLE,
 )
 
+POLLED = "group_id = %s AND group_id <> '' AND polled AND refusal = '' AND id >= 'msg-'"
 EVENT = "id, group_id, sequence, timestamp_ms, envelope"
 
 
@@ -133,13 +134,17 @@ class OrmGroupMessages:
             lock_messages([one.message_id for one in ordered])
             execute_each(SETTLE, values)
 
-    def list_polled(self, group_id: str, after: int, limit: int) -> list[str]:
+    def list_polled(self, group_id: str, *, after: int, since_ms: int, limit: int) -> list[str]:
         """See GroupMessages."""
         rows = fetch(
-            "SELECT id FROM message WHERE group_id = %s AND group_id <> '' AND sequence > %s AND polled"
-            " AND refusal = '' ORDER BY sequence LIMIT %s",
-            [group_id, after, limit],
+            f"SELECT id FROM message WHERE {POLLED} AND sequence > %s AND timestamp_ms >= %s ORDER BY sequence LIMIT %s",
+            [group_id, after, since_ms, limit],
         )
+        return [row[0] for row in rows]
+
+    def list_last_polled(self, group_id: str, limit: int) -> list[str]:
+        """See GroupMessages."""
+        rows = fetch(f"SELECT id FROM message WHERE {POLLED} ORDER BY sequence DESC LIMIT %s", [group_id, limit])
         return [row[0] for row in rows]
 
 

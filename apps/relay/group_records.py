@@ -4,8 +4,10 @@ from collections import defaultdict, deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from apps.delivery.frames import build_polled
 from apps.groups.changes import Outcome, carry_out
 from apps.groups.models import Group
+from apps.groups.polled_messages import PolledMessage
 from apps.groups.rules import may_write
 from apps.groups.selectors import Spell, list_by_id, list_keepers, list_roles, list_spells_of
 from apps.inbox.inbox import Change
@@ -27,15 +29,18 @@ class GroupHints:
 
     to_fan_out: set[str] = field(default_factory=set)
     to_settle: set[str] = field(default_factory=set)
-    polled: dict[str, int] = field(default_factory=dict)
-    """Those that members poll, each with its newest sequence."""
+    polled: list[PolledMessage] = field(default_factory=list)
+    """What was stored of groups that members poll."""
+
+    changed: dict[str, int] = field(default_factory=dict)
+    """Those of them that have another version, with it."""
 
     def update(self, other: "GroupHints") -> None:
         """Add what another one has."""
         self.to_fan_out |= other.to_fan_out
         self.to_settle |= other.to_settle
-        for group_id, sequence in other.polled.items():
-            self.polled[group_id] = max(sequence, self.polled.get(group_id, 0))
+        self.polled += other.polled
+        self.changed |= other.changed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,12 +158,16 @@ def _settle_messages(
     ]
     changes = settle_messages(store, arrivals, people, now_ms)
     pushed: dict[str, int] = {}
+    standings = store.list_standings([arrival.record.message_id for arrival in arrivals])
     for arrival in arrivals:
         group = facts.groups.get(arrival.group_id)
-        if group is None:
+        standing = standings.get(arrival.record.message_id)
+        if group is None or standing is None or standing.refusal or standing.sequence != arrival.sequence:
             continue
-        kind = hints.polled if group.is_polled else pushed
-        kind[arrival.group_id] = max(arrival.sequence, kind.get(arrival.group_id, 0))
+        if group.is_polled:
+            hints.polled.append(build_polled(arrival.to_row("")))
+        else:
+            pushed[arrival.group_id] = max(arrival.sequence, pushed.get(arrival.group_id, 0))
     _note_to_fan_out(store, pushed, hints)
     return changes
 
@@ -184,7 +193,7 @@ def _settle_change(
     polled = group is not None and group.is_polled
     store.insert_absent([_to_row(record, sequence, outcome, polled=polled)], now_ms)
     if polled:
-        hints.polled[record.group_id] = sequence
+        hints.changed[record.group_id] = outcome.version
     else:
         _note_to_fan_out(store, {record.group_id: sequence}, hints)
 

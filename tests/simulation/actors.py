@@ -117,7 +117,7 @@ class RelayActor:
             ),
             reader_id=reader_id,
             set_up_log=set_up_log,
-            hinter=GroupHinter(),
+            hinter=GroupHinter(bus),
         )
         process.data["runner"] = runner
         runner.run()

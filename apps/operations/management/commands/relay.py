@@ -46,7 +46,7 @@ class Command(BaseCommand):
             lane=lane,
             reader_id=reader_id,
             set_up_log=set_up_log,
-            hinter=GroupHinter(),
+            hinter=GroupHinter(bus),
         )
         stop_on_signals(runner.stop)
         calm_collector()
