@@ -1,5 +1,6 @@
 """What the doors answer, for the OpenAPI page. `representations` builds it; a test holds one against the other."""
 
+from functools import cache
 from typing import Any
 
 from rest_framework import serializers
@@ -94,7 +95,7 @@ class MessageAnswer(Fields):
 
     message_id = serializers.CharField()
     sender_id = serializers.CharField()
-    receiver_id = serializers.CharField(required=False, help_text="Left out where a group is it.")
+    receiver_id = serializers.CharField(allow_null=True, help_text="Null where a group is it.")
     group_id = serializers.CharField(required=False)
     content = serializers.CharField(required=False)
     envelope = serializers.DictField(required=False, help_text="In place of content, where it is encrypted.")
@@ -102,7 +103,9 @@ class MessageAnswer(Fields):
     reply_to = serializers.CharField(required=False)
     timestamp = serializers.IntegerField(help_text="ms since the Unix epoch, by the server")
     delivered = serializers.BooleanField(
-        help_text="Whether a device of the receiver has confirmed it; in a group, of every member."
+        required=False,
+        help_text="Whether a device of the receiver has confirmed it; in a group, of every member. Left out where the "
+        "group is polled.",
     )
     sequence = serializers.IntegerField(help_text="Orders the conversation, for everybody alike.")
 
@@ -142,6 +145,7 @@ class WarningAnswer(Fields):
     created_at = serializers.IntegerField(help_text="ms since the Unix epoch")
 
 
+@cache
 def page_of(item: type[Fields]) -> type[Fields]:
     """A list as the contract writes it: ``results``, and the cursor of the next page or null."""
     name = item.__name__.removesuffix("Answer")

@@ -18,7 +18,7 @@ from apps.api.base import ApiView, PolledApiView, user_of
 from apps.api.documentation import CURSOR, answers
 from apps.api.pagination import page_response, read_cursor, read_key_number, read_number_cursor, to_number
 from apps.delivery.frames import build_incoming
-from apps.groups.selectors import list_spells_of
+from apps.groups.selectors import list_group_ids, list_spells_of
 from apps.messagestore.base import Body
 from apps.messagestore.history import NEWEST, Conversation, Window
 from apps.messagestore.store import get_message_store
@@ -77,18 +77,18 @@ class ConversationsView(PolledApiView):
         user_id = user_of(request).pk
         if get_settings(user_id).history_days == 0:
             return Response({"results": [], "next": None})
-        window = _window(user_id, limit=PAGE_SIZE + 1)
+        window = replace(_window(user_id, limit=PAGE_SIZE + 1), group_ids=tuple(list_group_ids(user_id)))
         rows = get_message_store().history.list_conversations(window, _read_conversation_cursor(request))
         return page_response(rows, size=PAGE_SIZE, key=_conversation_key, build=lambda row: _build(row, user_id))
 
 
 def build_message(body: Body) -> dict[str, Any]:
-    """The fields of ``incoming_message``, with ``receiver_id`` unless a group is it; ``delivered``: a device of theirs
-    confirmed it, or one of every member.
+    """The fields of ``incoming_message``, with ``receiver_id``, which is null where a group is it; ``delivered``: a
+    device of theirs confirmed it, or one of every member.
     """
     fields: dict[str, Any] = orjson.loads(build_incoming(body, for_sender=True))
     del fields["action"]
-    return fields | {"delivered": body.delivered}
+    return {"receiver_id": None} | fields | {"delivered": body.delivered}
 
 
 def _list_messages(user_id: str, participant_id: str, window: Window, below: int) -> list[Body]:

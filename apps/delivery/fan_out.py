@@ -5,23 +5,20 @@ and a device that has confirmed one is not given it again.
 """
 
 import logging
-import secrets
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-
-from django.conf import settings
+import time
+from collections.abc import Sequence
 
 from apps.connections.bus import BusSender
 from apps.delivery.deliver import deliver_changes
 from apps.delivery.frames import build_group_changed, build_group_event, build_incoming, to_change
 from apps.delivery.group_keys import fan_out_key
+from apps.delivery.group_lease import holds, lease
 from apps.delivery.group_members import GroupMembers, add_missing_pointers, load_members
 from apps.groups.selectors import list_settled
 from apps.inbox.inbox import Change
 from apps.messagestore.base import Body, MessageStore
 from apps.messagestore.groups import GroupEvent, GroupRow
 from apps.messagestore.store import get_message_store
-from apps.valkey.pools import sync_client
 
 logger = logging.getLogger(__name__)
 
@@ -32,7 +29,10 @@ ROWS = 50
 SLICE = 2_000
 """Changes in one call, so that others come in between."""
 
-RELEASE = "if redis.call('get', KEYS[1]) == ARGV[1] then return redis.call('del', KEYS[1]) end return 0"
+CHANGE_WAIT_MS = 600_000
+"""How long an event waits for its change to be in force. One that is older is of a users' database that was put back to
+an earlier time, and is told to nobody: the group must go on.
+"""
 
 
 def fan_out(group_id: str, bus: BusSender) -> int:
@@ -42,13 +42,11 @@ def fan_out(group_id: str, bus: BusSender) -> int:
     """
     done = 0
     while _is_behind(group_id):
-        with _lease(group_id) as token:
-            if token is None:
-                return done
-            count = _fan_out_rows(group_id, token, bus)
-        if count == 0:
-            return done
+        with lease(fan_out_key(group_id), LEASE_MS) as token:
+            count, is_held_up = (0, True) if token is None else _fan_out_rows(group_id, token, bus)
         done += count
+        if is_held_up:
+            break
     return done
 
 
@@ -57,26 +55,8 @@ def _is_behind(group_id: str) -> bool:
     return progress is not None and progress.fanned_upto < progress.stored_upto
 
 
-@contextmanager
-def _lease(group_id: str) -> Iterator[str | None]:
-    """The right to fan a group out; None where somebody else has it: whoever lets go looks again."""
-    client, key, token = sync_client(settings.REDIS_URL), fan_out_key(group_id), secrets.token_hex(8)
-    if not client.set(key, token, nx=True, px=LEASE_MS):
-        yield None
-        return
-    try:
-        yield token
-    finally:
-        client.eval(RELEASE, 1, key, token)
-
-
-def _holds(group_id: str, token: str) -> bool:
-    client, key = sync_client(settings.REDIS_URL), fan_out_key(group_id)
-    return client.get(key) == token and bool(client.pexpire(key, LEASE_MS))
-
-
-def _fan_out_rows(group_id: str, token: str, bus: BusSender) -> int:
-    """All that is stored by now, a few rows at a time. Returns how many."""
+def _fan_out_rows(group_id: str, token: str, bus: BusSender) -> tuple[int, bool]:
+    """All that is stored by now, a few rows at a time. Returns how many, and whether it could not go on to the end."""
     store = get_message_store()
     done = 0
     while True:
@@ -84,13 +64,27 @@ def _fan_out_rows(group_id: str, token: str, bus: BusSender) -> int:
         rows = store.groups.list_rows(group_id, progress.fanned_upto, progress.stored_upto, ROWS)
         if not rows:
             store.groups.raise_fanned(group_id, progress.stored_upto)
-            return done
-        if not _holds(group_id, token):
+            return done, False
+        ready = _cut_at_what_is_not_in_force(rows)
+        if not ready:
+            logger.warning("the fan-out of %s waits: %s is not in force yet", group_id, rows[0].message_id)
+            return done, True
+        if not holds(fan_out_key(group_id), token, LEASE_MS):
             logger.warning("the fan-out of %s took longer than its lease; whoever has it now goes on", group_id)
-            return done
-        _deliver(store, group_id, rows, bus)
-        store.groups.raise_fanned(group_id, rows[-1].sequence)
-        done += len(rows)
+            return done, True
+        _deliver(store, group_id, ready, bus)
+        store.groups.raise_fanned(group_id, ready[-1].sequence)
+        done += len(ready)
+
+
+def _cut_at_what_is_not_in_force(rows: Sequence[GroupRow]) -> Sequence[GroupRow]:
+    """The rows before the first event whose change is still to come: who is to get what is after it nobody knows."""
+    settled = list_settled([row.message_id for row in rows if row.is_event])
+    since_ms = int(time.time() * 1000) - CHANGE_WAIT_MS
+    for index, row in enumerate(rows):
+        if row.is_event and row.message_id not in settled and row.timestamp_ms > since_ms:
+            return rows[:index]
+    return rows
 
 
 def _deliver(store: MessageStore, group_id: str, rows: Sequence[GroupRow], bus: BusSender) -> None:

@@ -26,11 +26,12 @@ def list_pending_of_groups(store: MessageStore, user_id: str, device_id: str) ->
 
 
 def list_events_of_groups(store: MessageStore, user_id: str, since_ms: int) -> list[GroupEvent]:
-    """Events since a time that the user was there for."""
+    """Events since a time that the user was there for. Of groups that are polled nothing is told."""
     spells = _spells_of(user_id)
+    polled = {group.pk for group in list_by_id(sorted(spells)).values() if group.is_polled}
     return [
         event
-        for event in store.groups.list_events(sorted(spells), since_ms)
+        for event in store.groups.list_events(sorted(spells.keys() - polled), since_ms)
         if any(spell.sees(event.sequence) for spell in spells[event.group_id])
     ]
 

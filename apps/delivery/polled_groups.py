@@ -16,14 +16,14 @@ def list_page(request: PageRequest) -> tuple[str, ...]:
     for _ in range(ROUNDS):
         if page.state != "miss":
             break
-        _fill(request.group_id)
+        _fill(request.group_id, page.drops)
         page = read_page(request)
     return page.texts if page.state == "page" else _read_store(request)
 
 
-def _fill(group_id: str) -> None:
+def _fill(group_id: str, drops: str) -> None:
     ids = get_message_store().groups.list_last_polled(group_id, KEPT + 1)
-    fill(group_id, _load(ids[:KEPT]), whole=len(ids) <= KEPT)
+    fill(group_id, _load(ids[:KEPT]), whole=len(ids) <= KEPT, drops=drops)
 
 
 def _read_store(request: PageRequest) -> tuple[str, ...]:

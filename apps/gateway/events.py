@@ -117,8 +117,10 @@ class GatewayEvents:
     def _obey(self, event: "ControlEvent") -> None:
         match event.kind:
             case control.DEVICES_REVOKED:
+                self._process.sessions.forget(event.user_id)
                 self._doubt(event.user_id, "")
             case control.USER_REVOKED:
+                self._process.sessions.forget(event.user_id)
                 self._process.directory.forget([event.user_id])
                 self._doubt(event.user_id, event.reason)
             case control.USER_DISCONNECTED:
@@ -185,6 +187,7 @@ class GatewayEvents:
     async def _check_everybody(self) -> None:
         """Control events may have been lost with the cache: ask the database whose session has ended."""
         self._process.directory.forget_all()
+        self._process.sessions.forget_all()
         self._process.presence.note_any_change()
         connections = list(self._process.connections())
         for start in range(0, len(connections), CHUNK):

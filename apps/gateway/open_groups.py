@@ -1,7 +1,9 @@
 """Which groups are open on which connections of this process: what concerns only viewers goes to them alone."""
 
 import asyncio
+import contextlib
 import logging
+import time
 from collections import defaultdict
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -62,14 +64,17 @@ class OpenGroups:
 
     async def run(self) -> None:
         """Let others know what is open here, for ever."""
+        refresh_at = time.monotonic() + REFRESH_SECONDS
         while True:
-            try:
-                async with asyncio.timeout(REFRESH_SECONDS):
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(refresh_at - time.monotonic()):
                     await self._wake.wait()
-                group_ids, self._new = self._new, set()
-            except TimeoutError:
-                group_ids = set(self._viewers)
             self._wake.clear()
+            group_ids, self._new = self._new, set()
+            # However many are opened meanwhile, those that stay open have their turn.
+            if time.monotonic() >= refresh_at:
+                refresh_at = time.monotonic() + REFRESH_SECONDS
+                group_ids = set(self._viewers)
             try:
                 await self._note([one for one in group_ids if one in self._viewers])
             except Exception:

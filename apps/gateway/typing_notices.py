@@ -73,14 +73,13 @@ class TypingNotices:
         by_group: dict[str, list[tuple[str, str, str]]] = {}
         for (sender_id, group_id), state in batch.items():
             member = self._directory.find_member(group_id, sender_id)
-            frames = by_group.setdefault(group_id, [])
-            if member is not None and member.exists and len(frames) < MAX_IN_GROUP:
+            if member is not None and member.exists:
                 frame = server_frames.typing(sender_id=sender_id, group_id=group_id, state=state)
-                frames.append((group_id, frame, sender_id))
-        viewers = await find_viewers_async(list(by_group))
+                by_group.setdefault(group_id, []).append((group_id, frame, sender_id))
+        viewers = await find_viewers_async(list(by_group)) if by_group else {}
         for group_id, frames in by_group.items():
             for server_id in viewers[group_id]:
-                await send_to_viewers(server_id, frames)
+                await send_to_viewers(server_id, frames[:MAX_IN_GROUP])
 
     def _may_tell(self, sender_id: str, receiver_id: str) -> bool:
         sender, receiver = self._directory.find(sender_id), self._directory.find(receiver_id)

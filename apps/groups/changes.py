@@ -6,13 +6,14 @@ from typing import Any
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import Q
 from django.utils import timezone
 
 from apps.groups.announcements import announce_group, announce_members
 from apps.groups.kinds import Kind
 from apps.groups.models import Change, Group, Invite, Member
 from apps.groups.rules import ADMIN, MEMBER, OWNER, Standing, judge
-from apps.groups.selectors import list_blockers, list_living, live_invites
+from apps.groups.selectors import Spell, list_blockers, list_living, live_invites
 from apps.protocol.records import GroupChangeSubmitted
 
 MODERATOR = "moderator"
@@ -63,12 +64,14 @@ def carry_out(record: GroupChangeSubmitted, sequence: int) -> Outcome:
 
 def load_standing(group_id: str, by: str, user_ids: Sequence[str], details: Mapping[str, Any]) -> Standing:
     """What a change is judged by, as it is now."""
-    group = Group.objects.filter(pk=group_id, deleted_at=None).first()
+    row = Group.objects.filter(pk=group_id).first()
+    group = row if row is not None and row.deleted_at is None else None
     named = [by, *user_ids]
     roles = dict(
         Member.objects.filter(group_id=group_id, user__in=named, to_sequence=None).values_list("user_id", "role")
     )
     return Standing(
+        taken=row is not None,
         exists=group is not None,
         frozen=group is not None and group.frozen,
         member_count=group.member_count if group is not None else 0,
@@ -76,6 +79,26 @@ def load_standing(group_id: str, by: str, user_ids: Sequence[str], details: Mapp
         may_join=frozenset(list_living(named) - list_blockers(by, user_ids)),
         invite_holds=_invite_holds(group_id, details.get("invite")),
     )
+
+
+def list_later_spells(after: Mapping[str, int]) -> dict[str, list[Spell]]:
+    """Group → the memberships that begin or end at this sequence of the log, or after it: what is in force already of
+    changes whose turn is still to come. Usually there are none.
+    """
+    found: dict[str, list[Spell]] = {}
+    if not after:
+        return found
+    first = min(after.values())
+    ahead = set(Change.objects.filter(group_id__in=list(after), sequence__gte=first).values_list("group_id", flat=True))
+    if not ahead:
+        return found
+    later = Q(from_sequence__gte=first) | Q(to_sequence__gte=first)
+    rows = Member.objects.filter(later, group_id__in=ahead)
+    for group_id, user_id, start, end in rows.values_list("group_id", "user_id", "from_sequence", "to_sequence"):
+        if max(start, end or 0) >= after[group_id]:
+            spell = Spell(user_id=user_id, from_sequence=start, to_sequence=end)
+            found.setdefault(group_id, []).append(spell)
+    return found
 
 
 def _invite_holds(group_id: str, invite: object) -> bool:

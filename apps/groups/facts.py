@@ -17,6 +17,9 @@ from apps.valkey.sync_keyspace import sync_keyspace
 
 _MAX_ROUNDS = 5
 
+CHUNK = 300
+"""Memberships of one query: SQLite takes no condition of a thousand parts."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GroupFacts:
@@ -85,7 +88,7 @@ def decode_facts(text: str) -> Facts:
 
 
 def load_facts(names: Sequence[str]) -> dict[str, Facts]:
-    """Facts of groups and memberships, by name, from the database in two queries; what is not there gets facts too."""
+    """Facts of groups and memberships, by name, from the database; what is not there gets facts too."""
     pairs = {name: name.split(":") for name in names if ":" in name}
     group_ids = [name for name in names if name not in pairs]
     facts: dict[str, Facts] = {name: GroupFacts(exists=False) for name in group_ids}
@@ -98,12 +101,14 @@ def load_facts(names: Sequence[str]) -> dict[str, Facts]:
             slow_mode_seconds=group.slow_mode_seconds,
             is_polled=group.is_polled,
         )
-    named = Q()
-    for group_id, user_id in pairs.values():
-        named |= Q(group_id=group_id, user_id=user_id)
-    for member in Member.objects.filter(named, to_sequence=None) if pairs else ():
-        name = member_key(member.group_id, member.user_id)
-        facts[name] = MemberFacts(role=member.role, from_sequence=member.from_sequence)
+    ordered = list(pairs.values())
+    for start in range(0, len(ordered), CHUNK):
+        named = Q()
+        for group_id, user_id in ordered[start : start + CHUNK]:
+            named |= Q(group_id=group_id, user_id=user_id)
+        for member in Member.objects.filter(named, to_sequence=None):
+            name = member_key(member.group_id, member.user_id)
+            facts[name] = MemberFacts(role=member.role, from_sequence=member.from_sequence)
     return facts
 
 

@@ -42,9 +42,11 @@ _HELD_BY_FREEZING = frozenset({Kind.JOINED, Kind.RENAMED, Kind.DESCRIBED, Kind.P
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Standing:
     """What a change is judged by: ``roles`` of whoever is named in it, "" for those who are no members; ``may_join``
-    are those named who may be members of it: they exist, and have not blocked who adds them.
+    are those named who may be members of it: they exist, and have not blocked who adds them. A group that was deleted
+    does not exist, but its id is ``taken``.
     """
 
+    taken: bool
     exists: bool
     frozen: bool
     member_count: int
@@ -109,7 +111,7 @@ def _check_rank(kind: Kind, rank: int, standing: Standing) -> str:
 
 
 def _judge_creation(by: str, named: tuple[str, ...], standing: Standing) -> Verdict:
-    if standing.exists:
+    if standing.taken:
         return Verdict(refusal="conflict")
     if by not in standing.may_join:
         return Verdict(refusal="forbidden")

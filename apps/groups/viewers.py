@@ -12,13 +12,14 @@ from apps.valkey.sync_keyspace import sync_keyspace
 
 async def note_viewers(server_id: str, group_ids: Sequence[str]) -> None:
     """Somebody at this gateway process has these groups open. Raises ValkeyError."""
-    until = int(time.time() * 1000) + VIEWERS_SECONDS * 1000
+    now_ms = int(time.time() * 1000)
     await async_keyspace(settings.INBOX_REDIS_URL).execute_all(
         [
             command
             for group_id in group_ids
             for command in (
-                ("ZADD", viewers_key(group_id), until, server_id),
+                ("ZADD", viewers_key(group_id), now_ms + VIEWERS_SECONDS * 1000, server_id),
+                ("ZREMRANGEBYSCORE", viewers_key(group_id), "-inf", now_ms),
                 ("EXPIRE", viewers_key(group_id), VIEWERS_SECONDS),
             )
         ]

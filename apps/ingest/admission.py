@@ -133,3 +133,10 @@ async def take_turns(writers: Sequence[tuple[str, str, int]]) -> list[int]:
     waiting = [key for key, turn in zip(keys, taken, strict=True) if not turn]
     left = dict(zip(waiting, await keyspace.execute_all([("PTTL", key) for key in waiting]), strict=True))
     return [0 if turn else max(1, int(left[key])) for key, turn in zip(keys, taken, strict=True)]
+
+
+async def give_back_turns(writers: Sequence[tuple[str, str]]) -> None:
+    """These (group, user) took a turn and did not write. Raises ValkeyError."""
+    if writers:
+        keys = [slow_key(group_id, user_id) for group_id, user_id in writers]
+        await async_keyspace(settings.INBOX_REDIS_URL).execute_all([("DEL", key) for key in keys])

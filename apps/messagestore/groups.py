@@ -36,7 +36,7 @@ class GroupPointer:
 
     def raised(self, confirmed: Iterable[int], wanted: Sequence[int]) -> "GroupPointer":
         """The pointer after some were confirmed. ``wanted``: all sequences above ``upto`` that are for it, ascending,
-        at least as far as the highest of those.
+        at least as far as the highest of those. What is above the last of them stays in ``beyond``.
         """
         beyond = set(self.beyond).union(one for one in confirmed if one > self.upto)
         upto = self.upto
@@ -71,7 +71,9 @@ class GroupRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GroupEvent:
-    """An event as it was stored; ``facts`` are its kind, whom it concerned, and the group's version after it."""
+    """An event as it was stored, which is a row without a digest; ``facts`` are its kind, whom it concerned, and the
+    group's version after it.
+    """
 
     event_id: str
     group_id: str

@@ -3,7 +3,7 @@
 from typing import ClassVar
 
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
 
 
 class Message(models.Model):
@@ -72,6 +72,17 @@ class Message(models.Model):
             ),
             models.Index(fields=["expires_at_ms"], name="message_expiry"),
             models.Index(fields=["group_id", "sequence"], name="message_of_group", condition=~Q(group_id="")),
+            models.Index(
+                fields=["group_id", "sequence"],
+                name="message_group_waiting",
+                condition=Q(waiting=True) & ~Q(group_id=""),
+            ),
+            # Events: what has no digest.
+            models.Index(
+                fields=["group_id", "stored_at_ms"],
+                name="message_group_events",
+                condition=Q(digest="") & ~Q(group_id=""),
+            ),
         ]
 
     def __str__(self) -> str:
@@ -132,6 +143,11 @@ class GroupProgress(models.Model):
 
     class Meta:
         db_table = "group_progress"
+        indexes: ClassVar = [
+            models.Index(
+                fields=["group_id"], name="group_progress_behind", condition=Q(fanned_upto__lt=F("stored_upto"))
+            )
+        ]
 
     def __str__(self) -> str:
         return f"{self.group_id}: {self.fanned_upto} of {self.stored_upto}"

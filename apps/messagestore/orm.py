@@ -172,11 +172,11 @@ class OrmMessageStore:
 
     def list_waiting_page(self, after: tuple[str, str], limit: int, before_ms: int) -> list[Standing]:
         """See MessageStore."""
+        # Rows of groups have no receiver: the first page begins behind them.
         rows = fetch(
-            f"SELECT {STANDING} FROM message WHERE waiting AND receiver_id <> '' AND (receiver_id, id) > (%s, %s)"
-            " AND stored_at_ms < %s"
+            f"SELECT {STANDING} FROM message WHERE waiting AND (receiver_id, id) > (%s, %s) AND stored_at_ms < %s"
             " ORDER BY receiver_id, id LIMIT %s",
-            [*after, before_ms, limit],
+            [*max(after, (" ", "")), before_ms, limit],
         )
         return [to_standing(row) for row in rows]
 

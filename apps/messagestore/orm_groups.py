@@ -21,12 +21,13 @@ from apps.messagestore.orm_statements import (
     CHANGE_POINTER,
     GROUP_POINTER,
     GROUP_ROW,
+    OF_GROUP,
     RAISE_FANNED,
     RAISE_STORED,
     SETTLE,
 )
 
-POLLED = "group_id = %s AND group_id <> '' AND polled AND refusal = '' AND id >= 'msg-'"
+POLLED = f"group_id = %s AND {OF_GROUP} AND polled AND refusal = '' AND id >= 'msg-'"
 EVENT = "id, group_id, sequence, timestamp_ms, envelope"
 
 
@@ -54,7 +55,7 @@ class OrmGroupMessages:
     def list_rows(self, group_id: str, after: int, upto: int, limit: int) -> list[GroupRow]:
         """See GroupMessages."""
         rows = fetch(
-            f"SELECT {GROUP_ROW} FROM message WHERE group_id = %s AND group_id <> '' AND sequence > %s"
+            f"SELECT {GROUP_ROW} FROM message WHERE group_id = %s AND {OF_GROUP} AND sequence > %s"
             " AND sequence <= %s AND NOT polled AND refusal = '' ORDER BY sequence LIMIT %s",
             [group_id, after, upto, limit],
         )
@@ -62,14 +63,14 @@ class OrmGroupMessages:
 
     def list_waiting(self, group_ids: Sequence[str]) -> list[GroupRow]:
         """See GroupMessages."""
-        ending = "AND group_id <> '' AND waiting"
+        ending = f"AND {OF_GROUP} AND waiting"
         rows = _fetch_of_groups(f"SELECT {GROUP_ROW} FROM message", group_ids, ending)
         return sorted((_to_row(row) for row in rows), key=lambda row: (row.group_id, row.sequence))
 
     def list_waiting_groups(self, after: str, limit: int) -> list[str]:
         """See GroupMessages."""
         rows = fetch(
-            "SELECT DISTINCT group_id FROM message WHERE group_id <> '' AND group_id > %s AND waiting"
+            f"SELECT DISTINCT group_id FROM message WHERE {OF_GROUP} AND group_id > %s AND waiting"
             " ORDER BY group_id LIMIT %s",
             [after, limit],
         )
@@ -77,8 +78,9 @@ class OrmGroupMessages:
 
     def list_events(self, group_ids: Sequence[str], since_ms: int) -> list[GroupEvent]:
         """See GroupMessages."""
-        ending = f"AND group_id <> '' AND id LIKE 'evt-%%' AND stored_at_ms >= {since_ms:d}"
-        events = [_to_event(row) for row in _fetch_of_groups(f"SELECT {EVENT} FROM message", group_ids, ending)]
+        ending = f"AND {OF_GROUP} AND digest = '' AND stored_at_ms >= %s"
+        rows = _fetch_of_groups(f"SELECT {EVENT} FROM message", group_ids, ending, [since_ms])
+        events = [_to_event(row) for row in rows]
         return sorted(events, key=lambda event: (event.group_id, event.sequence))
 
     def list_events_by_id(self, event_ids: Sequence[str]) -> dict[str, GroupEvent]:
@@ -137,7 +139,8 @@ class OrmGroupMessages:
     def list_polled(self, group_id: str, *, after: int, since_ms: int, limit: int) -> list[str]:
         """See GroupMessages."""
         rows = fetch(
-            f"SELECT id FROM message WHERE {POLLED} AND sequence > %s AND timestamp_ms >= %s ORDER BY sequence LIMIT %s",
+            f"SELECT id FROM message WHERE {POLLED} AND sequence > %s AND timestamp_ms >= %s"
+            " ORDER BY sequence LIMIT %s",
             [group_id, after, since_ms, limit],
         )
         return [row[0] for row in rows]

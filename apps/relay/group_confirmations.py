@@ -1,8 +1,10 @@
 """Confirmations of messages to groups: they raise the pointers of the device that confirms, and of its user."""
 
+from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 
 from apps.groups.selectors import Spell, list_spells_of
 from apps.messagestore.base import MessageStore, StoreUnavailable
@@ -26,7 +28,8 @@ class GroupConfirmation:
 
 
 def settle_group_confirmations(store: MessageStore, confirmations: Sequence[GroupConfirmation]) -> set[str]:
-    """Raise the pointers. Returns the groups in which somebody has something that they did not have before.
+    """Raise the pointers. Returns the groups in which somebody confirmed what was theirs: also what comes again, for
+    the first time the relay may have been killed before it asked for a count.
 
     Whoever was no member when the message was sent is ignored. Raises StoreUnavailable.
     """
@@ -35,13 +38,11 @@ def settle_group_confirmations(store: MessageStore, confirmations: Sequence[Grou
     for one in confirmations:
         if _covers(spells.get((one.group_id, one.user_id), ()), one.sequence):
             confirmed[one.group_id, one.user_id, one.device_id].add(one.sequence)
-    changed: set[str] = set()
     for _ in range(ROUNDS):
         changes = _list_changes(store, confirmed, spells)
-        changed |= {new.group_id for _, new in changes}
         # Of one user only one relay has the confirmations; but one that has lost them may not know it yet.
         if not changes or not store.groups.change_pointers(changes):
-            return changed
+            return {group_id for group_id, _, _ in confirmed}
     raise StoreUnavailable("pointers of groups change faster than they can be raised")
 
 
@@ -53,24 +54,31 @@ def _list_changes(
     store: MessageStore, confirmed: Mapping[Key, set[int]], spells: Mapping[tuple[str, str], Sequence[Spell]]
 ) -> list[tuple[GroupPointer, GroupPointer]]:
     pointers = _load_pointers(store, confirmed, spells)
-    wanted_upto = {key: max(sequences) for key, sequences in confirmed.items()}
-    for group_id, user_id, device_id in confirmed:
-        own = (group_id, user_id, "")
-        wanted_upto[own] = max(wanted_upto.get(own, 0), wanted_upto[group_id, user_id, device_id])
-    rows = _load_rows(store, [(pointers[key], upto) for key, upto in wanted_upto.items()])
-    changes: list[tuple[GroupPointer, GroupPointer]] = []
-    by_user: dict[Key, set[int]] = defaultdict(set)
+    by_pointer: dict[Key, set[int]] = defaultdict(set)
     for (group_id, user_id, device_id), sequences in confirmed.items():
-        by_user[group_id, user_id, ""] |= sequences
-        by_user[group_id, user_id, device_id] |= sequences
-    for key, sequences in by_user.items():
+        by_pointer[group_id, user_id, ""] |= sequences
+        by_pointer[group_id, user_id, device_id] |= sequences
+    # As far as what is confirmed by now: a gap before that may just have been filled.
+    upto = {key: max(sequences.union(pointers[key].beyond)) for key, sequences in by_pointer.items()}
+    rows = _load_rows(store, [(pointers[key], one) for key, one in upto.items()])
+    changes: list[tuple[GroupPointer, GroupPointer]] = []
+    for key, sequences in by_pointer.items():
         group_id, user_id, device_id = key
-        wanted = list_wanted(rows[group_id], user_id, device_id, spells[group_id, user_id])
         old = pointers[key]
+        between = _cut(rows[group_id], old.upto, upto[key])
+        wanted = list_wanted(between, user_id, device_id, spells[group_id, user_id])
         new = old.raised(sequences.intersection(wanted), wanted)
         if new != old:
             changes.append((old, new))
     return changes
+
+
+def _cut(rows: Sequence[GroupRow], after: int, upto: int) -> Sequence[GroupRow]:
+    """What is between the two. Of what was read for others there may be gaps, and a pointer must not be raised over
+    one.
+    """
+    first, last = (bisect_right(rows, one, key=attrgetter("sequence")) for one in (after, upto))
+    return rows[first:last]
 
 
 def list_wanted(rows: Sequence[GroupRow], user_id: str, device_id: str, spells: Sequence[Spell]) -> list[int]:
@@ -88,12 +96,7 @@ def _load_pointers(
     store: MessageStore, confirmed: Iterable[Key], spells: Mapping[tuple[str, str], Sequence[Spell]]
 ) -> dict[Key, GroupPointer]:
     keys = list(confirmed)
-    found = {
-        one.key: one
-        for one in store.groups.list_pointers(
-            sorted({group_id for group_id, _, _ in keys}), sorted({user_id for _, user_id, _ in keys})
-        )
-    }
+    found = _list_pointers(store, keys)
     missing: dict[Key, GroupPointer] = {}
     for group_id, user_id, device_id in keys:
         own = found.get((group_id, user_id, "")) or missing.get((group_id, user_id, ""))
@@ -106,9 +109,16 @@ def _load_pointers(
             missing[key] = GroupPointer(
                 group_id=group_id, user_id=user_id, device_id=device_id, upto=own.upto, beyond=own.beyond
             )
-    if missing:
-        store.groups.add_pointers(list(missing.values()))
-    return missing | found
+    if not missing:
+        return found
+    store.groups.add_pointers(list(missing.values()))
+    # A fan-out or a rebuild may have made one first, from what the user had then.
+    return _list_pointers(store, keys)
+
+
+def _list_pointers(store: MessageStore, keys: Sequence[Key]) -> dict[Key, GroupPointer]:
+    group_ids, user_ids = {group_id for group_id, _, _ in keys}, {user_id for _, user_id, _ in keys}
+    return {one.key: one for one in store.groups.list_pointers(sorted(group_ids), sorted(user_ids))}
 
 
 def _load_rows(store: MessageStore, ranges: Sequence[tuple[GroupPointer, int]]) -> dict[str, list[GroupRow]]:

@@ -2,10 +2,10 @@
 
 from collections import defaultdict, deque
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from apps.delivery.frames import build_polled
-from apps.groups.changes import Outcome, carry_out
+from apps.groups.changes import Outcome, carry_out, list_later_spells
 from apps.groups.models import Group
 from apps.groups.polled_messages import PolledMessage
 from apps.groups.rules import may_write
@@ -51,6 +51,24 @@ class GroupFacts:
     spells: Mapping[tuple[str, str], Sequence[Spell]]
     roles: Mapping[tuple[str, str], str]
     keepers: Mapping[str, tuple[str, ...]]
+    later: Mapping[str, Sequence[Spell]] = field(default_factory=dict)
+    """Memberships that begin or end after one of the messages: only where that was in force before the message was
+    stored, as after a relay that was cut off in between.
+    """
+
+    def count_members(self, group: Group, sequence: int) -> int:
+        """How many members a group had at this place in the log."""
+        later = self.later.get(group.pk, ())
+        left = sum(spell.to_sequence is not None and spell.covers(sequence) for spell in later)
+        came = sum(spell.to_sequence is None and spell.from_sequence >= sequence for spell in later)
+        return group.member_count + left - came
+
+    def list_keepers(self, group_id: str, sequence: int) -> tuple[str, ...]:
+        """Members now who keep history, without whoever came later."""
+        later = self.later.get(group_id, ())
+        came = {spell.user_id for spell in later if spell.from_sequence >= sequence}
+        came -= {spell.user_id for spell in later if spell.covers(sequence)}
+        return tuple(one for one in self.keepers.get(group_id, ()) if one not in came)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,7 +108,7 @@ class GroupArrival:
         """See Arrival."""
         group = self.facts.groups.get(self.group_id)
         polled = group is not None and group.is_polled
-        keepers = (self.group_id,) if polled else self.facts.keepers.get(self.group_id, ())
+        keepers = (self.group_id,) if polled else self.facts.list_keepers(self.group_id, self.sequence)
         return NewMessage(
             **fields_of(self.record, self.sequence, refusal),
             receiver_id="",
@@ -99,7 +117,7 @@ class GroupArrival:
             pending_devices=(),
             own_devices=(),
             history_for=() if refusal else keepers,
-            members=max(0, group.member_count - 1) if group is not None else 0,
+            members=max(0, self.facts.count_members(group, self.sequence) - 1) if group is not None else 0,
             tracked=not polled,
             polled=polled,
             kept_ms=HISTORY_KEPT_MS if polled else UNDELIVERED_KEPT_MS,
@@ -153,6 +171,7 @@ def _settle_messages(
         return []
     people = load_people(list({record.sender_id for _, record in messages}))
     facts = load_facts([record for _, record in messages])
+    facts = replace(facts, later=_list_later(messages, facts))
     arrivals = [
         GroupArrival(sequence=sequence, record=record, people=people, facts=facts) for sequence, record in messages
     ]
@@ -180,6 +199,15 @@ def load_facts(records: Sequence[MessageSubmitted]) -> GroupFacts:
     return GroupFacts(
         groups=groups, spells=list_spells_of(pairs), roles=list_roles(pairs), keepers=list_keepers(pushed)
     )
+
+
+def _list_later(messages: Sequence[tuple[int, MessageSubmitted]], facts: GroupFacts) -> dict[str, list[Spell]]:
+    first: dict[str, int] = {}
+    for sequence, record in messages:
+        group = facts.groups.get(record.group_id or "")
+        if group is not None and not group.is_polled:
+            first[group.pk] = min(sequence, first.get(group.pk, sequence))
+    return list_later_spells(first)
 
 
 def _settle_change(

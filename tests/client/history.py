@@ -49,6 +49,11 @@ class SentMessage:
     expected_errors: frozenset[str] = frozenset()  # codes that this message was written to provoke
 
     @property
+    def is_to_group(self) -> bool:
+        """Whether it is for a group."""
+        return self.receiver_id.startswith("grp-")
+
+    @property
     def is_acknowledged(self) -> bool:
         """Whether ✓ came; ✓✓ counts as ✓."""
         return bool(self.acknowledgements) or self.delivered_at is not None

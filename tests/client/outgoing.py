@@ -79,7 +79,7 @@ class Outgoing:
 
 def build_send_message(message: SentMessage) -> Frame:
     """The `send_message` frame of a message, with the clock of now."""
-    to = "group_id" if message.receiver_id.startswith("grp-") else "receiver_id"
+    to = "group_id" if message.is_to_group else "receiver_id"
     return {
         "action": "send_message",
         to: message.receiver_id,

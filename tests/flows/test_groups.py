@@ -14,7 +14,8 @@ from tests.client.people import AccountPool, Person
 from tests.client.processes import Role, wait_until
 from tests.client.rest import RestClient
 from tests.client.server import Server
-from tests.faults.checker.groups import find_in_group
+from tests.faults.checker.groups import find_in_group, list_stays
+from tests.faults.checker.report import Finding
 
 MEMBERS, NEWCOMERS, WRITERS, MESSAGES = 256, 24, 50, 6
 
@@ -83,7 +84,7 @@ async def test_a_message_to_a_group_reaches_every_device_of_every_member_and_its
         async with online(server, [cy]) as (c,):
             assert contents(c) == ["hello"], "who was offline gets it at the next connect"
             await a.wait_for(lambda: message.delivered_counts[-1] == (2, 2), "two of two")
-        assert not list(find_in_group(group.group_id, [a.history, b.history, c.history], a.history))
+        assert not find_wrong(group.group_id, [a, b, c])
 
 
 async def test_who_is_removed_gets_what_was_sent_before_and_nothing_after(
@@ -105,7 +106,7 @@ async def test_who_is_removed_gets_what_was_sent_before_and_nothing_after(
             await c.wait_for(lambda: refused.is_refused, "a refusal")
             assert refused.errors[0]["code"] == "not_a_member"
             await a.wait_for(lambda: before.delivered_counts[-1] == (2, 2), "who was removed has what is theirs")
-        assert not list(find_in_group(group.group_id, [a.history, b.history, c.history], a.history))
+        assert not find_wrong(group.group_id, [a, b, c])
 
 
 async def test_a_new_device_gets_what_no_device_of_its_user_has(server: Server) -> None:
@@ -189,20 +190,24 @@ async def test_256_members_get_exactly_what_was_written_while_they_were_members_
         await asyncio.gather(*map(write, writers), come_and_go(), kill())
         await asyncio.to_thread(wait_until, server.is_ready, "a server that is ready", 60)
         await asyncio.gather(*(client.start() for client in clients.values()))
-        await come_to_rest(group.group_id, list(clients.values()), clients[owner.device_id])
-        histories = [client.history for client in clients.values()]
-        findings = list(find_in_group(group.group_id, histories, clients[owner.device_id].history))
+        await come_to_rest(group.group_id, [clients[owner.device_id], *clients.values()])
+        findings = find_wrong(group.group_id, [clients[owner.device_id], *clients.values()])
         assert not findings, findings[:10]
-        sent = [message for history in histories for message in history.sent.values()]
+        sent = [message for client in clients.values() for message in client.history.sent.values()]
         assert len(sent) == WRITERS * MESSAGES
         assert all(message.is_acknowledged for message in sent)
 
 
-async def come_to_rest(group_id: str, clients: list[ChatClient], observer: ChatClient) -> None:
-    """Wait until nothing is missing, for as long as it gets less."""
-    histories = [client.history for client in clients]
-    left, findings = 120, list(find_in_group(group_id, histories, observer.history))
-    while findings and left:
+async def come_to_rest(group_id: str, clients: Sequence[ChatClient]) -> None:
+    """Wait until nothing is missing, or two minutes have passed."""
+    left = 120
+    while left and find_wrong(group_id, clients):
         await asyncio.sleep(1)
         left -= 1
-        findings = list(find_in_group(group_id, histories, observer.history))
+
+
+def find_wrong(group_id: str, clients: Sequence[ChatClient]) -> list[Finding]:
+    """What is wrong by now; the first client is of somebody who was there from beginning to end."""
+    histories = list({client.history.device_id: client.history for client in clients}.values())
+    stays = list_stays(group_id, clients[0].history.group_events.values())
+    return list(find_in_group(group_id, histories, stays))

@@ -45,6 +45,7 @@ async function loadPage({ device_id = "dev-aaaaaaaaaaaa", isConnected = true } =
     report: async (report) => reports.push(report),
     listWarnings: async () => [],
     listBlocked: async () => [],
+    listGroups: async () => [],
     logOut: async () => null,
   };
   const environment = { isVisible: () => isVisible, isOnline: () => true, goToLogin: () => (visits += 1) };
@@ -264,11 +265,11 @@ test("who is in the list is asked for with the page, and a push about them is ne
 test("blocking, unblocking and reporting are said for a moment", async (context) => {
   context.mock.timers.enable({ apis: ["setTimeout"] });
   const chat = await loadPage({ isConnected: false });
-  await chat.block(PEER);
+  await chat.safety.block(PEER);
   assert.deepEqual([[...chat.state.blocked], chat.state.announcement], [[PEER], "Blocked."]);
-  await chat.unblock(PEER);
+  await chat.safety.unblock(PEER);
   assert.deepEqual([[...chat.state.blocked], chat.state.announcement], [[], "Unblocked."]);
-  await chat.report({ user_id: PEER, reason: "Something else" });
+  await chat.safety.report({ user_id: PEER, reason: "Something else" });
   assert.deepEqual(reports, [{ user_id: PEER, reason: "Something else" }]);
   assert.match(chat.state.announcement, /moderators/);
   context.mock.timers.tick(60_000);

@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
 
-import { Company, TYPING_LASTS_MS, TYPING_REPEAT_MS } from "../../static/chat/js/company.js";
+import { Company, TYPING_REPEAT_MS } from "../../static/chat/js/company.js";
 import { ChatState } from "../../static/chat/js/state.js";
+import { TYPING_LASTS_MS } from "../../static/chat/js/writers.js";
 
 const [ME, PEER, OTHER] = ["usr-aaaaaaaaaaaa", "usr-bbbbbbbbbbbb", "usr-cccccccccccc"];
 let state, company, sent, isConnected, isVisible;

@@ -15,9 +15,17 @@ for i = 3, #ARGV, 4 do
     local last = redis.call('ZREVRANGE', times, 0, 0, 'WITHSCORES')
     if last[2] and tonumber(last[2]) > timestamp then timestamp = tonumber(last[2]) end
     local known = #redis.call('ZRANGEBYSCORE', messages, ARGV[i + 1], ARGV[i + 1]) > 0
-    if not known then
+    -- One from before what is kept here is a relay's that begins again: the Message DB has it.
+    local oldest = redis.call('ZRANGE', messages, 0, 0, 'WITHSCORES')
+    local cut = redis.call('EXISTS', 'group_whole' .. suffix) == 0 and oldest[2] and sequence < tonumber(oldest[2])
+    if not known and not cut then
       redis.call('ZADD', messages, ARGV[i + 1], ARGV[i + 3])
       redis.call('ZADD', times, string.format('%.0f', timestamp), ARGV[i + 1])
+      if not oldest[1] then
+        -- The first of a group that had none yet: these keys are new.
+        redis.call('EXPIRE', messages, seconds)
+        redis.call('EXPIRE', times, seconds)
+      end
     end
     if redis.call('ZCARD', messages) > keep then
       redis.call('ZREMRANGEBYRANK', messages, 0, -keep - 1)

@@ -60,6 +60,18 @@ class Migration(migrations.Migration):
             index=models.Index(condition=models.Q(('group_id', ''), _negated=True), fields=['group_id', 'sequence'], name='message_of_group'),
         ),
         migrations.AddIndex(
+            model_name='message',
+            index=models.Index(condition=models.Q(('waiting', True), models.Q(('group_id', ''), _negated=True)), fields=['group_id', 'sequence'], name='message_group_waiting'),
+        ),
+        migrations.AddIndex(
+            model_name='message',
+            index=models.Index(condition=models.Q(('digest', ''), models.Q(('group_id', ''), _negated=True)), fields=['group_id', 'stored_at_ms'], name='message_group_events'),
+        ),
+        migrations.AddIndex(
+            model_name='groupprogress',
+            index=models.Index(condition=models.Q(('fanned_upto__lt', models.F('stored_upto'))), fields=['group_id'], name='group_progress_behind'),
+        ),
+        migrations.AddIndex(
             model_name='grouppointer',
             index=models.Index(fields=['user_id', 'device_id'], name='group_pointer_user'),
         ),

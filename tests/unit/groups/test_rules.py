@@ -15,6 +15,7 @@ A, B, C, D, E = PEOPLE = "abcde"
 """Ada owns the group, Bob is an admin, Carol and Dave are members, Eve is none."""
 
 STANDING = {
+    "taken": True,
     "exists": True,
     "frozen": False,
     "member_count": 4,
@@ -67,9 +68,11 @@ def test_the_table_has_every_kind() -> None:
 
 
 def test_a_new_group_has_its_owner_first_and_whoever_may_be_in_it() -> None:
-    assert ask(Kind.CREATED, A, B, A, B, C, exists=False, may_join=frozenset({A, C})).user_ids == (A, C)
-    assert ask(Kind.CREATED, A, B).refusal == "conflict"
-    assert ask(Kind.CREATED, A, B, exists=False, may_join=frozenset({B})).refusal == "forbidden"
+    free = {"exists": False, "taken": False}
+    assert ask(Kind.CREATED, A, B, A, B, C, **free, may_join=frozenset({A, C})).user_ids == (A, C)
+    assert ask(Kind.CREATED, A, B, **free, may_join=frozenset({B})).refusal == "forbidden"
+    for exists in (True, False):
+        assert ask(Kind.CREATED, A, B, exists=exists).refusal == "conflict", "nor with the id of a deleted one"
 
 
 def test_nothing_can_be_done_to_a_group_that_is_not_there() -> None:
@@ -150,12 +153,14 @@ def test_who_may_write() -> None:
 class ModelGroup:
     """A group in memory, as the rows would be."""
 
+    taken: bool = False
     exists: bool = False
     frozen: bool = False
     roles: dict[str, str] = field(default_factory=dict)
 
     def judge(self, change: "Change") -> Verdict:
         standing = Standing(
+            taken=self.taken,
             exists=self.exists,
             frozen=self.frozen,
             member_count=len(self.roles),
@@ -169,7 +174,7 @@ class ModelGroup:
     def apply(self, change: "Change", user_ids: tuple[str, ...]) -> None:
         match change.kind:
             case Kind.CREATED:
-                self.exists = True
+                self.taken = self.exists = True
                 self.roles = dict.fromkeys(user_ids, MEMBER) | {user_ids[0]: OWNER}
             case Kind.JOINED:
                 self.roles |= dict.fromkeys(user_ids, MEMBER)
@@ -240,7 +245,7 @@ def test_a_group_that_exists_has_one_owner_whatever_happens(asked: list[Change])
 
 @given(changes)
 def test_a_member_changes_nobody_but_themselves_and_a_stranger_needs_an_invite(change: Change) -> None:
-    group = ModelGroup(exists=True, roles={A: OWNER, B: ADMIN, C: MEMBER, D: MEMBER})
+    group = ModelGroup(taken=True, exists=True, roles={A: OWNER, B: ADMIN, C: MEMBER, D: MEMBER})
     verdict = group.judge(change)
     if verdict.refusal or change.moderates:
         return
@@ -252,7 +257,7 @@ def test_a_member_changes_nobody_but_themselves_and_a_stranger_needs_an_invite(c
 
 @given(changes, st.sampled_from(PEOPLE))
 def test_nobody_touches_whom_they_do_not_outrank(change: Change, other: str) -> None:
-    group = ModelGroup(exists=True, roles={A: OWNER, B: ADMIN, C: MEMBER, D: ADMIN})
+    group = ModelGroup(taken=True, exists=True, roles={A: OWNER, B: ADMIN, C: MEMBER, D: ADMIN})
     verdict = group.judge(change)
     if not verdict.refusal and not change.moderates and change.kind in (Kind.REMOVED, Kind.ROLE):
         mine = rules.RANKS[group.roles[change.by]]

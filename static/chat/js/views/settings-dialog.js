@@ -4,6 +4,7 @@ import { html, nothing } from "lit";
 
 import { ApiError } from "../api.js";
 import { SheetDialog } from "./sheet-dialog.js";
+import { renderSwitch } from "./switch.js";
 import { formatDay } from "./times.js";
 
 const HISTORY_DAYS = 90;
@@ -142,21 +143,6 @@ export class Settings extends SheetDialog {
     this.close();
     this.dispatchEvent(new CustomEvent("log-out"));
   }
-}
-
-function renderSwitch({ label, hint, isOn, change }) {
-  return html`
-    <label class="switch">
-      <span><strong>${label}</strong><span class="muted">${hint}</span></span>
-      <input
-        type="checkbox"
-        role="switch"
-        aria-label=${label}
-        .checked=${isOn}
-        @change=${(event) => change(event.target.checked)}
-      />
-    </label>
-  `;
 }
 
 customElements.define("chat-settings", Settings);

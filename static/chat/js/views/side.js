@@ -4,7 +4,7 @@ import { html, nothing } from "lit";
 
 import { nameOf } from "./avatar.js";
 import { ChatElement } from "./element.js";
-import { logOutIcon, newChatIcon, settingsIcon } from "./icons.js";
+import { logOutIcon, newChatIcon, newGroupIcon, settingsIcon } from "./icons.js";
 import "./conversation-list.js";
 import "./people-search.js";
 
@@ -13,6 +13,7 @@ export class Side extends ChatElement {
     chat: { attribute: false },
     revision: { attribute: false },
     canLogOut: { attribute: false },
+    canSearch: { attribute: false },
     isSearching: { state: true },
   };
 
@@ -20,11 +21,7 @@ export class Side extends ChatElement {
     return html`
       <nav class="side" aria-label="Chats">
         <h1 class="unseen">Chats</h1>
-        ${this.#renderHeader()}
-        <chat-people-search
-          .chat=${this.chat}
-          @search-changed=${(event) => (this.isSearching = event.detail.isSearching)}
-        ></chat-people-search>
+        ${this.#renderHeader()} ${this.canSearch ? this.#renderSearch() : nothing}
         <chat-conversation-list
           ?hidden=${this.isSearching}
           .chat=${this.chat}
@@ -32,6 +29,16 @@ export class Side extends ChatElement {
           @new-chat=${this.#startSearch}
         ></chat-conversation-list>
       </nav>
+    `;
+  }
+
+  #renderSearch() {
+    return html`
+      <chat-people-search
+        .chat=${this.chat}
+        @search-changed=${(event) => (this.isSearching = event.detail.isSearching)}
+        @choose-person=${(event) => (location.hash = event.detail.person.user_id)}
+      ></chat-people-search>
     `;
   }
 
@@ -46,6 +53,9 @@ export class Side extends ChatElement {
         </div>
         <button class="icon-button" type="button" aria-label="New chat" title="New chat" @click=${this.#startSearch}>
           ${newChatIcon}
+        </button>
+        <button class="icon-button" type="button" aria-label="New group" title="New group" @click=${this.#newGroup}>
+          ${newGroupIcon}
         </button>
         <button class="icon-button" type="button" aria-label="Settings" title="Settings" @click=${this.#openSettings}>
           ${settingsIcon}
@@ -65,6 +75,10 @@ export class Side extends ChatElement {
 
   #startSearch() {
     this.querySelector("chat-people-search").start();
+  }
+
+  #newGroup() {
+    this.dispatchEvent(new CustomEvent("new-group"));
   }
 
   #openSettings() {
