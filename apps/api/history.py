@@ -54,17 +54,21 @@ class HistoryView(ApiView):
     def get(self, request: Request, participant_id: str) -> Response:
         """Messages with somebody or in a group, newest first, from ``last_timestamp`` back; ``limit`` is 100 at most.
 
-        Of a group one gets what came while one was a member, and keeps it afterwards.
+        Of a group one gets what came while one was a member, and keeps it afterwards. What was written while a group
+        was too large to push to is kept for all of its members, whatever they chose.
         """
         user_id = user_of(request).pk
-        if get_settings(user_id).history_days == 0:
+        keeps = get_settings(user_id).history_days > 0
+        if not keeps and not is_group_id(participant_id):
             raise HistoryOff
         limit = min(read_number(request, "limit", default=DEFAULT_LIMIT, lowest=1), PAGE_SIZE)
         until_ms = read_number(request, "last_timestamp", default=NEWEST, lowest=0)
         window = _window(user_id, limit=limit + 1, until_ms=until_ms)
         below = read_number_cursor(request) or NEWEST
-        list_rows = _list_group_messages if is_group_id(participant_id) else _list_messages
-        rows = list_rows(user_id, participant_id, window, below)
+        if is_group_id(participant_id):
+            rows = _list_group_messages(participant_id, window, below, keeps=keeps)
+        else:
+            rows = _list_messages(user_id, participant_id, window, below)
         return page_response(rows, size=limit, key=lambda row: row.sequence, build=build_message)
 
 
@@ -98,19 +102,30 @@ def _list_messages(user_id: str, participant_id: str, window: Window, below: int
     return get_message_store().history.list_messages(conversation_id(user_id, participant_id), window, below)
 
 
-def _list_group_messages(user_id: str, group_id: str, window: Window, below: int) -> list[Body]:
-    pair = (group_id, user_id)
+def _list_group_messages(group_id: str, window: Window, below: int, *, keeps: bool) -> list[Body]:
+    """What the user was there for. Raises NotFoundError, and HistoryOff where nothing is kept for them."""
+    pair = (group_id, window.keeper_id)
     spells = sorted(list_spells_of([pair]).get(pair, ()), key=lambda spell: spell.from_sequence, reverse=True)
     if not spells:
         raise NotFoundError("conversation")
-    history, found = get_message_store().history, list[Body]()
+    found: list[Body] = []
     for spell in spells:
         until = below if spell.to_sequence is None else min(below, spell.to_sequence)
         rest = replace(window, limit=window.limit - len(found))
         if rest.limit and until > spell.from_sequence:
-            rows = history.list_messages(group_id, rest, until)
+            rows = _list_kept_in_group(group_id, rest, until, keeps=keeps)
             found += [row for row in rows if spell.covers(row.sequence)]
+    if not found and not keeps:
+        raise HistoryOff
     return found
+
+
+def _list_kept_in_group(group_id: str, window: Window, below: int, *, keeps: bool) -> list[Body]:
+    """What the user keeps, and what is kept for all members under the group's own id; the newest first."""
+    history = get_message_store().history
+    rows = history.list_messages(group_id, replace(window, keeper_id=group_id, after_ms=0), below)
+    rows += history.list_messages(group_id, window, below) if keeps else []
+    return sorted(rows, key=lambda row: row.sequence, reverse=True)[: window.limit]
 
 
 def _build(row: Conversation, user_id: str) -> dict[str, Any]:

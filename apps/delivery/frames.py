@@ -16,6 +16,7 @@ _REFUSALS = {
     "conflict": "message_id_by_client was used before with other content.",
     "not_a_member": "You are not a member of this group.",
 }
+_REFUSALS_IN_GROUPS = {"forbidden": "You may not write in this group now."}
 
 
 def build_incoming(message: NewMessage | Body, *, for_sender: bool) -> str:
@@ -55,7 +56,9 @@ def build_outcome(standing: Standing, device_id: str) -> list[Waiting]:
     if standing.repeated and own:
         receipts.append(build_standing_receipt(standing))
     if standing.refusal:
-        receipts.append(build_late_error(standing.message_id, standing.refusal, client_id))
+        code = standing.refusal
+        text = _REFUSALS_IN_GROUPS.get(code) if standing.group_id else None
+        receipts.append(build_late_error(standing.message_id, code, client_id, text))
     elif standing.settled_at_ms is not None:
         frame = server_frames.message_delivered(
             message_id=standing.message_id,
@@ -78,11 +81,12 @@ def build_standing_receipt(standing: Standing) -> Waiting:
     return Waiting(kind="receipt", member=f"a:{standing.message_id}", frame=frame)
 
 
-def build_late_error(message_id: str, code: str, client_id: ids.ClientMessageId | None) -> Waiting:
-    """The error that withdraws a message after its ✓."""
-    frame = server_frames.late_error(
-        code=code, message=_REFUSALS.get(code, "The message was withdrawn."), message_id=message_id, client_id=client_id
-    )
+def build_late_error(
+    message_id: str, code: str, client_id: ids.ClientMessageId | None, text: str | None = None
+) -> Waiting:
+    """The error that withdraws a message after its ✓; ``text`` says why where the code's own words do not."""
+    why = text or _REFUSALS.get(code, "The message was withdrawn.")
+    frame = server_frames.late_error(code=code, message=why, message_id=message_id, client_id=client_id)
     return Waiting(kind="receipt", member=f"e:{message_id}", frame=frame)
 
 

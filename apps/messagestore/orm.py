@@ -134,7 +134,7 @@ class OrmMessageStore:
         # One statement: what the relay stores between two would stand in the second without what came before it.
         select = "SELECT id, conversation_id, sequence, timestamp_ms FROM message WHERE"
         received = "receiver_id = %s AND waiting AND pending_devices LIKE %s AND expires_at_ms > %s"
-        copies = "sender_id = %s AND own_devices <> '' AND own_devices LIKE %s AND expires_at_ms > %s"
+        copies = "sender_id = %s AND NOT own_devices = '' AND own_devices LIKE %s AND expires_at_ms > %s"
         values = [user_id, f"%{device_id} %", now_ms]
         rows = fetch(f"{select} {received} UNION ALL {select} {copies}", values * 2)
         return [(row[0], row[1], row[2], row[3]) for row in rows]

@@ -14,7 +14,8 @@ POINTER = "conversation_id, reader_id, peer_id, message_id, sequence, read_at_ms
 RAISE_POINTER = (
     f"INSERT INTO read_pointer ({POINTER}) VALUES (%s, %s, %s, %s, %s, %s)"
     " ON CONFLICT (conversation_id, reader_id) DO UPDATE SET"
-    " message_id = excluded.message_id, sequence = excluded.sequence, read_at_ms = excluded.read_at_ms"
+    " peer_id = excluded.peer_id, message_id = excluded.message_id, sequence = excluded.sequence,"
+    " read_at_ms = excluded.read_at_ms"
     " WHERE excluded.sequence > read_pointer.sequence"
 )
 INSERT = (

@@ -35,7 +35,7 @@ logger = logging.getLogger(__name__)
 @never_cache
 @login_required
 def show_chat(request: HttpRequest) -> HttpResponse:
-    """The shell of the app, also where it shows an invite; it tells the script who is logged in, and as which device."""
+    """The shell of the app, also of its page for invites; it tells the script who is logged in, and as which device."""
     try:
         device = ensure_session_device(request)
     except AccountError as error:

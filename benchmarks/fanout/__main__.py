@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import math
 import sys
 import time
 from collections.abc import Sequence
@@ -10,10 +11,10 @@ from dataclasses import dataclass
 import httpx
 
 from apps.loadtest.connection import Address
+from apps.loadtest.crowd import Crowd
 from apps.loadtest.figures import Quantiles, compute_quantiles, format_quantiles
 from apps.loadtest.load import run_on_uvloop
-from apps.loadtest.pair import Account
-from benchmarks.fanout.crowd import Crowd
+from apps.loadtest.pair import Account, Clock
 from benchmarks.pipeline.processes import read_cpu_seconds, subtract
 from benchmarks.pipeline.profiles import Profile, running_profile
 from tests.client.server import Server, running_server
@@ -37,7 +38,7 @@ class Result:
     client_cpu_ms_per_delivery: float
     repeated: int
     disordered: int
-    errors: list[str]
+    refusals: dict[str, int]
 
 
 def parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
@@ -69,7 +70,7 @@ def create_group(server: Server, accounts: Sequence[Account]) -> str:
 
 async def measure(server: Server, accounts: Sequence[Account], group_id: str, options: argparse.Namespace) -> Result:
     """Write to one group for a while."""
-    crowd = Crowd(group_id, accounts)
+    crowd = Crowd(group_id, accounts, clock=Clock(starts_at=0.0, ends_at=math.inf))
     await crowd.open(Address(host="127.0.0.1", port=server.port))
     try:
         crowd.send()
@@ -99,7 +100,7 @@ async def measure(server: Server, accounts: Sequence[Account], group_id: str, op
         client_cpu_ms_per_delivery=1000 * own / deliveries,
         repeated=crowd.repeated,
         disordered=crowd.disordered,
-        errors=crowd.errors[:3],
+        refusals=dict(crowd.refusals),
     )
 
 
@@ -129,7 +130,7 @@ def format_result(result: Result) -> str:
         f"{result.deliveries_per_second:,.0f} deliveries/s, last arrival ms p50/p95/p99 "
         f"{format_quantiles(result.last_arrival_ms)}, longest {result.last_arrival_ms.longest or 0:.0f}, "
         f"✓ {format_quantiles(result.acknowledged_ms)}; repeated {result.repeated}, disordered {result.disordered}"
-        f"{state} {result.errors or ''}\n"
+        f"{state} {result.refusals or ''}\n"
         f"      CPU ms a delivery: {shares}  = {total:.3f} (load client {result.client_cpu_ms_per_delivery:.3f})"
     )
 

@@ -59,7 +59,7 @@ def pick(dialog: Locator, person: Person) -> None:
     """Choose somebody by the search of a dialog."""
     dialog.get_by_role("searchbox", name="Find a person").fill(person.username)
     dialog.get_by_role("list", name="People").get_by_role("button", name=person.display_name).click()
-    expect(dialog.get_by_role("list", name="Chosen people")).to_contain_text(person.display_name)
+    expect(dialog.get_by_role("list", name="Chosen")).to_contain_text(person.display_name)
 
 
 def line_of(person: Person, name: str = GROUP) -> Locator:

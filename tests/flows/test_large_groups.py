@@ -62,6 +62,8 @@ async def test_members_of_a_large_group_poll_and_nothing_is_pushed(small_limit: 
         assert hint["sequence"] == later.sequence
         assert texts(await poll(rest, bob, group.group_id, timestamp=newest["timestamp"]))[-1] == "later"
         assert contents(b) == []
+        kept = await rest.ask("GET", f"history/{group.group_id}?limit=2", token=bob.token)
+        assert texts(kept.json()) == ["later", "4"], "kept for all of its members, the newest first"
         assert small_limit.waiting_entries().get(f"inbox:{{{bob.user_id}}}:{bob.device_id}", 0) == 0
 
 

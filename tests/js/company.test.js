@@ -103,3 +103,24 @@ test("a writer is shown until the message comes, or a while after the last notic
   company.lose();
   assert.equal(state.writers.size, 0);
 });
+
+test("of a group those are shown who write in it while it is on screen", (context) => {
+  context.mock.timers.enable({ apis: ["setTimeout", "Date"] });
+  const GROUP = "grp-000000000001";
+  const typing = (sender_id, what, group_id = GROUP) => company.takeTyping({ sender_id, group_id, state: what });
+  typing(PEER, "start");
+  assert.equal(state.groupWriters.size, 0, "nobody looks at it");
+  open(GROUP);
+  typing(PEER, "start");
+  typing(OTHER, "start");
+  typing(OTHER, "start", "grp-000000000002");
+  assert.deepEqual([[...state.groupWriters], [...state.writers]], [[PEER, OTHER], []]);
+  company.takeMessage({ sender_id: PEER });
+  company.takeMessage({ sender_id: OTHER, group_id: GROUP });
+  assert.deepEqual([...state.groupWriters], [PEER]);
+  company.noteWriting(GROUP, false);
+  assert.deepEqual(sent.at(-1), { action: "typing", group_id: GROUP, state: "start" });
+  open(PEER);
+  assert.equal(state.groupWriters.size, 0);
+  company.lose();
+});

@@ -39,6 +39,7 @@ test("usernames that begin so are suggested before names that do", () => {
   ];
   const suggested = suggestPeople(people, "an").map(({ username }) => username);
   assert.deepEqual(suggested, ["Ann", "zed"]);
+  assert.deepEqual(suggestPeople(people, "ann"), [], "the name is complete");
 });
 
 test("a chosen name takes the place of what was begun, and the caret stands behind it", () => {

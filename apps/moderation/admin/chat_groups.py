@@ -49,7 +49,7 @@ class DeletedFilter(admin.SimpleListFilter):
 class ChatGroupAdmin(ReadOnlyAdmin):
     """Every change goes over the log, so that members see it; nobody edits a row."""
 
-    list_display = ("name", "shown_state", "member_count", "is_polled", "created_at", "id")
+    list_display = ("name", "shown_state", "member_count", "delivery", "created_at", "id")
     list_filter = ("frozen", DeletedFilter, "is_polled")
     search_fields = ("=id", "name", "=members__user__username")
     search_help_text = "Name, the whole grp- id, or the username of somebody who is or was a member"
@@ -59,10 +59,10 @@ class ChatGroupAdmin(ReadOnlyAdmin):
     inlines = (MembersInline, InvitesInline)
     fieldsets = (
         (None, {"fields": ("id", "name", "description", "shown_state", "freeze_reason", "member_count")}),
-        ("Rules", {"fields": ("only_admins_write", "slow_mode_seconds", "is_polled")}),
+        ("Rules", {"fields": ("only_admins_write", "slow_mode_seconds", "delivery")}),
         ("Course", {"fields": ("reports", "version", "created_at", "deleted_at")}),
     )
-    readonly_fields = ("id", "shown_state", "reports", "created_at", "deleted_at")
+    readonly_fields = ("id", "shown_state", "delivery", "reports", "created_at", "deleted_at")
 
     def history_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> HttpResponse:
         """What the audit log tells of it: there stands what moderators did."""
@@ -79,6 +79,11 @@ class ChatGroupAdmin(ReadOnlyAdmin):
             return "Deleted"
         return "Frozen" if group.frozen else "Active"
 
+    @display(description="Delivery", ordering="is_polled")
+    def delivery(self, group: Group) -> str:
+        """How messages reach members."""
+        return "members poll" if group.is_polled else "pushed"
+
     @display(description="Reports of messages to it")
     def reports(self, group: Group) -> SafeString | str:
         """The newest ones."""
@@ -91,7 +96,8 @@ class ChatGroupAdmin(ReadOnlyAdmin):
 
     def get_urls(self) -> list[URLPattern]:
         """The pages of decisions about a member or an invite come before those of groups."""
-        about_member = {"remove": self.remove, **{f"make-{role}": partial(self.make, role=role) for role in ROLES}}
+        about_member: dict[str, Callable[..., HttpResponse]] = {"remove": self.remove}
+        about_member |= {f"make-{role}": partial(self.make, role=role) for role in ROLES}
         urls = [
             path(f"<str:object_id>/members/<str:user_id>/{name}/", self.admin_site.admin_view(view))
             for name, view in about_member.items()
@@ -122,9 +128,7 @@ class ChatGroupAdmin(ReadOnlyAdmin):
         """Ask why, then let everybody write again."""
         return decide(self, request, object_id, UNFREEZE)
 
-    @action(
-        description="Delete", permissions=["decide"], url_path="end", icon="delete", variant=ActionVariant.DANGER
-    )
+    @action(description="Delete", permissions=["decide"], url_path="end", icon="delete", variant=ActionVariant.DANGER)
     def end(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Ask why, then end it for everybody."""
         return decide(self, request, object_id, DELETE)
@@ -148,7 +152,8 @@ class ChatGroupAdmin(ReadOnlyAdmin):
             revoke_group_invite(actor, group_id, number, reason)
 
         self._check_may_decide(request)
-        return decide(self, request, object_id, replace(REVOKE, title=f"Revoke invite {number} of this group", apply=apply))
+        decision = replace(REVOKE, title=f"Revoke invite {number} of this group", apply=apply)
+        return decide(self, request, object_id, decision)
 
     def _decide_about(
         self,

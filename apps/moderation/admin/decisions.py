@@ -19,7 +19,6 @@ from apps.groups.errors import ChangePending
 from apps.messagelog.base import LogUnavailable
 from apps.moderation.models import REASON_MAX_LENGTH
 
-
 PENDING = (
     "The change stands on the event log and is not in force yet: the relay is late. It will come, or be refused if "
     "somebody else's change stands before it. Look again in a moment."

@@ -54,7 +54,7 @@ REMOVE = Decision(
 ROLES = {
     OWNER: Decision(
         title="Hand this group over to {user}",
-        explanation="The user owns the group, and may do with it whatever its owner may. Who owned it is an admin then.",
+        explanation="The user owns the group, and may do with it whatever an owner may. Who owned it is an admin then.",
         reason_label="Why, for the audit log",
         button="Hand over",
         done="The group is handed over.",

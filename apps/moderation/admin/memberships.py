@@ -34,31 +34,23 @@ class GroupsInline(ShownInline):
         """As of groups."""
         return request.user.has_perm("groups.view_group")
 
-    def get_fields(self, request: HttpRequest, obj: Any = None) -> Sequence[str]:
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         """What is shown."""
         return (*self.shown, "decisions") if request.user.has_perm("moderation.suspend_user") else self.shown
 
-    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Sequence[str]:
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         """All of it."""
         return self.get_fields(request, obj)
 
 
-class MembersInline(GroupsInline):
-    """The members now: the owner, the admins, and the others in the order in which they joined."""
+class PresentInline(GroupsInline):
+    """Memberships that go on."""
 
     model = Member
-    verbose_name_plural = "Members"
-    shown = ("shown_user", "shown_role", "joined_at")
-    ordering = (_RANK, "pk")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Member]:
         """Not those who have left."""
-        return super().get_queryset(request).filter(to_sequence=None).select_related("user")
-
-    @display(description="User")
-    def shown_user(self, member: Member) -> SafeString:
-        """The way to the user's page."""
-        return link_to("accounts_user", member.user_id, str(member.user))
+        return super().get_queryset(request).filter(to_sequence=None).select_related("user", "group")
 
     @display(description="Role", label=ROLE_COLOURS)
     def shown_role(self, member: Member) -> str:
@@ -76,16 +68,25 @@ class MembersInline(GroupsInline):
         return format_html_join(" · ", '<a href="{}{}/">{}</a>', [(place, way, text) for way, text in ways])
 
 
-class MembershipsInline(MembersInline):
+class MembersInline(PresentInline):
+    """The members now: the owner, the admins, and the others in the order in which they joined."""
+
+    verbose_name_plural = "Members"
+    shown = ("shown_user", "shown_role", "joined_at")
+    ordering = (_RANK, "pk")
+
+    @display(description="User")
+    def shown_user(self, member: Member) -> SafeString:
+        """The way to the user's page."""
+        return link_to("accounts_user", member.user_id, str(member.user))
+
+
+class MembershipsInline(PresentInline):
     """The groups that a user is in now."""
 
     verbose_name_plural = "Groups"
     shown = ("shown_group", "shown_role", "joined_at")
     ordering = ("pk",)
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Member]:
-        """With their groups."""
-        return super().get_queryset(request).select_related("group")
 
     @display(description="Group")
     def shown_group(self, member: Member) -> SafeString:

@@ -1,5 +1,5 @@
-"""What a moderator does to a group. A change stands on the log and comes into force in the relay, so that members see it
-among their messages at one place for all.
+"""What a moderator does to a group. A change stands on the log and comes into force in the relay, so that members see
+it among their messages, at one place for all.
 
 The audit entry is written before a change is asked for: no deed stands without one. Where a change is refused in the
 end, because somebody else's stood before it, a second entry says so.

@@ -1,7 +1,7 @@
 /**
  * The app without its looks: what a person can do, and how socket, outbox, store and state work together.
  *
- * Views call the public methods, those of `groups` and `safety`, and show `state`; nothing here knows the DOM.
+ * Views call its methods, those of its public parts, and show `state`; nothing here knows the DOM.
  */
 
 import { Announcements } from "./announcements.js";
@@ -26,9 +26,7 @@ export class Chat {
   #notebook;
   #environment;
   #socket;
-  #writing;
   #reading;
-  #people;
   #company;
   #attendance;
   #history;
@@ -57,15 +55,15 @@ export class Chat {
     const isVisible = () => this.#isVisible();
     const parts = { api, state, notebook: this.#notebook, send, isVisible };
     this.#announcements = new Announcements(state);
-    this.#people = new People({ api, store, state });
-    this.#writing = new Writing({ ...parts, me: state.me });
+    this.people = new People({ api, store, state });
+    this.writing = new Writing({ ...parts, me: state.me });
     this.#reading = new Reading(parts);
     this.#history = new History(parts);
     this.#company = new Company(parts);
     this.#attendance = new Attendance(parts);
     this.#notifications = new Notifications({ state, notify: environment.notify, isVisible });
     this.#ending = new Ending({ api, state, goToLogin: () => environment.goToLogin() });
-    this.safety = new Safety({ ...parts, announce: (words) => this.announce(words) });
+    this.safety = new Safety({ ...parts, announce: (words) => this.#announcements.say(words) });
     this.#buildGroups(parts);
     this.#router = this.#buildRouter(send);
   }
@@ -73,7 +71,7 @@ export class Chat {
   #buildGroups(parts) {
     this.groups = new Groups({
       ...parts,
-      people: this.#people,
+      people: this.people,
       onDelivery: (groupId) => this.#groupPoll.takeChange(groupId),
     });
     this.#groupPoll = new GroupPoll({
@@ -86,8 +84,8 @@ export class Chat {
   #buildRouter(send) {
     return new FrameRouter({
       notebook: this.#notebook,
-      me: this.state.me,
-      writing: this.#writing,
+      state: this.state,
+      writing: this.writing,
       reading: this.#reading,
       company: this.#company,
       attendance: this.#attendance,
@@ -97,7 +95,7 @@ export class Chat {
       send,
       settingsChanged: () => this.settingsChanged(),
       onNews: () => this.#takeNews(),
-      onFailure: (error) => this.#handleStorageFailure(error),
+      reconnect: () => this.#socket.reconnect(),
     });
   }
 
@@ -118,9 +116,9 @@ export class Chat {
 
   async #load() {
     const waiting = await this.#notebook.load();
-    await this.#people.load();
+    await this.people.load();
     await this.safety.load();
-    this.#writing.load(waiting);
+    this.writing.load(waiting);
   }
 
   #begin() {
@@ -150,7 +148,7 @@ export class Chat {
   }
 
   #refresh(peerId) {
-    return isGroupId(peerId) ? this.groups.fetch(peerId) : this.#people.refresh(peerId);
+    return isGroupId(peerId) ? this.groups.fetch(peerId) : this.people.refresh(peerId);
   }
 
   closeChat() {
@@ -170,24 +168,9 @@ export class Chat {
     if (chat && !chat.hasOlder) await this.#history.fetchOlder(chat.peer_id, chat.messages[0]);
   }
 
-  /** A person found by search; their name is known from now on. */
-  rememberPerson(person) {
-    return this.#people.remember(person);
-  }
-
   /** Write a message to a person or group, or an answer to the message `replyTo`. */
   send(peerId, text, replyTo = null) {
-    return this.#writing.write(peerId, text, replyTo);
-  }
-
-  /** Send a failed message again, as the newest of its conversation. */
-  tryAgain(key) {
-    return this.#writing.tryAgain(key);
-  }
-
-  /** Delete a message from this device. */
-  deleteMessage(key) {
-    return this.#writing.delete(key);
+    return this.writing.write(peerId, text, replyTo);
   }
 
   /** What is in the open chat counts as read while a person can see it. */
@@ -234,11 +217,6 @@ export class Chat {
     this.#history.restart();
   }
 
-  /** Say for a moment what has been done. */
-  announce(announcement) {
-    this.#announcements.say(announcement);
-  }
-
   /** How many messages have not reached the server; logging out would lose them. */
   countWaiting() {
     return this.#notebook.countWaiting();
@@ -265,12 +243,12 @@ export class Chat {
 
   #handleReady() {
     this.#showConnection();
-    this.#writing.open();
+    this.writing.open();
     this.#reading.restart();
     this.#company.restart();
     this.#groupPoll.catchUp();
     this.#attendance.catchUp();
-    this.#people.retryFailed();
+    this.people.retryFailed();
     this.safety.check();
     this.groups.check();
     this.#takeHistory();
@@ -283,7 +261,7 @@ export class Chat {
   }
 
   #fetchPeople() {
-    this.#people.fetchUnknown(listNamed(this.state));
+    this.people.fetchUnknown(listNamed(this.state));
     this.#attendance.takeNewcomers();
   }
 
@@ -293,7 +271,7 @@ export class Chat {
   }
 
   #fallSilent() {
-    this.#writing.close();
+    this.writing.close();
     this.#company.lose();
   }
 
@@ -313,16 +291,5 @@ export class Chat {
   async #takeNews() {
     this.#fetchPeople();
     await this.#reading.markRead();
-  }
-
-  #handleStorageFailure(error) {
-    console.error("Messages could not be stored", error);
-    const isFull = error.name === "QuotaExceededError";
-    this.state.set({
-      notice: isFull
-        ? "This device is full. New messages wait on the server until there is room."
-        : "This browser could not store new messages. They will be fetched again.",
-    });
-    this.#socket.reconnect();
   }
 }

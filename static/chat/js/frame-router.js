@@ -9,15 +9,15 @@ export class FrameRouter {
   #intake;
 
   /**
-   * @param {object} parts those of the chat that frames concern: `notebook`, `me`, `writing`, `reading`, `company`,
-   *   `attendance`, `groups`, `groupPoll`, `notifications`; `send(frame)`, `settingsChanged()`, `onNews()` (something new
-   *   is stored), `onFailure(error)` (it could not be)
+   * @param {object} parts those of the chat that frames concern: `notebook`, `state`, `writing`, `reading`, `company`,
+   *   `attendance`, `groups`, `groupPoll`, `notifications`; `send(frame)`, `reconnect()`, `settingsChanged()`, `onNews()`
+   *   (something new is stored)
    */
   constructor(parts) {
     this.#parts = parts;
     this.#intake = new FrameIntake({
       process: (frames) => this.#store(frames),
-      onFailure: (error) => parts.onFailure(error),
+      onFailure: (error) => this.#handleFailure(error),
     });
   }
 
@@ -28,15 +28,27 @@ export class FrameRouter {
   }
 
   async #store(frames) {
-    const { notebook, me, writing, groups, notifications, send, onNews } = this.#parts;
+    const { notebook, state, writing, groups, notifications, send, onNews } = this.#parts;
     for (const frame of frames) if (frame.action === "incoming_message") this.#parts.company.takeMessage(frame);
-    const todo = await notebook.change((ledger) => applyFrames(ledger, me, frames));
+    const todo = await notebook.change((ledger) => applyFrames(ledger, state.me, frames));
     for (const frame of buildConfirmations(todo.confirm, Date.now())) send(frame);
     writing.takeAnswers(todo);
     // Why a group refuses a message stands in the group itself.
     for (const groupId of todo.refusedBy) groups.fetch(groupId);
     notifications.take(todo.added);
     await onNews();
+  }
+
+  /** On the next connection all that was not stored comes again. */
+  #handleFailure(error) {
+    console.error("Messages could not be stored", error);
+    const isFull = error.name === "QuotaExceededError";
+    this.#parts.state.set({
+      notice: isFull
+        ? "This device is full. New messages wait on the server until there is room."
+        : "This browser could not store new messages. They will be fetched again.",
+    });
+    this.#parts.reconnect();
   }
 }
 

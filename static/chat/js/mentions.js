@@ -35,8 +35,12 @@ export function findBegun(text, caret) {
   return match && { start: caret - match[1].length - 1, query: match[1].toLowerCase() };
 }
 
-/** Who could be meant: names that begin so come before those that only have a word that does. */
+/**
+ * Who could be meant: names that begin so come before those that only have a word that does. Nobody, where the name is
+ * complete: then Enter sends the message.
+ */
 export function suggestPeople(people, query) {
+  if (people.some(({ username }) => username.toLowerCase() === query)) return [];
   const byUsername = people.filter(({ username }) => username.toLowerCase().startsWith(query));
   const byName = people.filter(
     (person) =>

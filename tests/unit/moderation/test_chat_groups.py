@@ -70,7 +70,7 @@ def test_the_list_tells_frozen_deleted_and_polled_ones_apart(desk: Client, circl
         assert [one for one in (circle, frozen, deleted, polled) if one in page] == [expected]
     assert deleted not in page_of(desk, "groups/group/?deleted=no")
     everything = page_of(desk, "groups/group/")
-    assert all(state in everything for state in ("Active", "Frozen", "Deleted"))
+    assert all(state in everything for state in ("Active", "Frozen", "Deleted", "members poll", "pushed"))
 
 
 def test_its_page_shows_members_with_roles_and_their_number(desk: Client, circle: str, ada: User, bob: User) -> None:

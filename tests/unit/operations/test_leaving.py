@@ -30,7 +30,7 @@ pytestmark = pytest.mark.django_db(databases=["default", "messages"], transactio
 
 
 class RelayedLog:
-    """Stands in the place of a MessageLog: the relay has what is appended at once. ``meanwhile`` is called once before."""
+    """Stands in the place of a MessageLog: the relay has at once what is appended. ``meanwhile`` is called before."""
 
     def __init__(self, circle: Circle) -> None:
         self.circle = circle

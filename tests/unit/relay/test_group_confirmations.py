@@ -152,6 +152,20 @@ def test_what_was_written_while_a_member_was_away_holds_up_nothing_when_they_are
 
 
 @on_databases
+def test_what_is_read_of_the_group_for_others_raises_nobody_over_a_gap(circle: "Circle") -> None:
+    circle.send(*range(1, 8))
+    circle.confirm(circle.cyd, circle.cyd1, 1, 2, 3, 4, 5)
+    circle.confirm(circle.bob, circle.bob1, 6)
+    circle.relay(
+        circle.confirmation(circle.bob, circle.bob1, 1),
+        circle.confirmation(circle.cyd, circle.cyd1, 6, 7),
+    )
+    expected = [True, False, False, False, False, True, False]
+    assert circle.has(circle.bob, circle.bob1, *range(1, 8)) == expected
+    assert circle.has(circle.bob, "", *range(1, 8)) == expected
+
+
+@on_databases
 def test_who_loses_a_race_looks_again_and_nothing_is_lost(circle: "Circle", monkeypatch: pytest.MonkeyPatch) -> None:
     """Two relays: one of them has lost the partition and does not know it yet."""
     groups = type(circle.store.groups)

@@ -58,7 +58,6 @@ def test_who_hides_what_they_read_tells_only_their_own_devices(circle: "Circle")
     assert told(circle, circle.bob2)
 
 
-@pytest.mark.xfail(reason="the store keeps the first sender whose message somebody read as the one to be told")
 def test_of_each_message_its_own_sender_is_told(circle: "Circle") -> None:
     circle.send(1)
     circle.relay(circle.message(2, sender_id=circle.cyd, sender_device=circle.cyd1))

@@ -23,6 +23,8 @@ export class Composer extends ChatElement {
     text: { state: true },
     /** null, or the mention that is being typed: {start, query} */
     begun: { state: true },
+    /** null, or the id of the suggestion that Enter chooses. */
+    highlighted: { state: true },
   };
 
   #drafts = new Map();
@@ -55,6 +57,7 @@ export class Composer extends ChatElement {
       <chat-suggestions
         .people=${suggested}
         @choose-person=${(event) => this.#mention(event.detail.person)}
+        @highlight=${(event) => (this.highlighted = event.detail.id)}
       ></chat-suggestions>
       <form class="composer" @submit=${this.#submit}>
         <div class="field ${isTooLong ? "too-long" : ""}">
@@ -64,6 +67,7 @@ export class Composer extends ChatElement {
             rows="1"
             enterkeyhint="send"
             aria-controls=${suggested.length > 0 ? "suggestions" : nothing}
+            aria-activedescendant=${this.highlighted ?? nothing}
             ?disabled=${this.isDisabled}
             .value=${this.text}
             @input=${this.#handleInput}

@@ -16,7 +16,7 @@ export class ConversationList extends ChatElement {
   static properties = { chat: { attribute: false }, revision: { attribute: false } };
 
   render() {
-    const conversations = this.chat.state.conversations.filter(({ last, peer_id }) => last || isGroupId(peer_id));
+    const conversations = this.chat.state.conversations.filter((conversation) => this.#isListed(conversation));
     return html`
       <ul class="conversations" aria-label="Conversations">
         ${repeat(
@@ -27,6 +27,12 @@ export class ConversationList extends ChatElement {
       </ul>
       ${conversations.length === 0 ? this.#renderEmpty() : nothing}
     `;
+  }
+
+  /** A group is there before anything was said in it. */
+  #isListed({ last, peer_id }) {
+    const group = this.chat.state.group(peer_id);
+    return Boolean(last) || (group !== null && !group.ended);
   }
 
   #renderItem(conversation) {
@@ -67,7 +73,7 @@ export class ConversationList extends ChatElement {
     const { state } = this.chat;
     const { peer_id, last } = conversation;
     if (state.writers.has(peer_id)) return html`<span class="writing">typing …</span>`;
-    if (!last) return html`<span>${state.group(peer_id)?.ended ? "" : "No messages yet"}</span>`;
+    if (!last) return html`<span>No messages yet</span>`;
     const people = peopleOf(state);
     if (last.event) return html`<span>${describeEvent(last.event, people)}</span>`;
     if (last.sender_id === state.me.user_id) {

@@ -74,7 +74,7 @@ export class Conversation extends ChatElement {
         <chat-composer
           .isDisabled=${closed !== ""}
           .peerId=${peer_id}
-          .members=${options.isGroup ? this.#listMembers(peer_id) : []}
+          .members=${this.#listMembers(peer_id).filter(({ user_id }) => user_id !== state.me.user_id)}
           @send-text=${(event) => this.#send(peer_id, event)}
           @writing=${({ detail }) => this.chat.noteWriting(peer_id, detail.isEmpty)}
           @cancel-reply=${() => (this.replyTo = null)}
@@ -152,19 +152,23 @@ export class Conversation extends ChatElement {
       conversation: state.conversation(peerId) ?? newConversation(peerId),
       person: (userId) => state.person(userId),
       people: peopleOf(state),
-      names: {
-        members: new Set(this.#listMembers(peerId).map(({ username }) => username.toLowerCase())),
-        me: state.me.username?.toLowerCase(),
-      },
+      names: this.#listNames(peerId),
       quoted: (messageId) => state.quoted(messageId),
       canReply: closed === "",
-      tryAgain: (key) => this.chat.tryAgain(key),
-      deleteMessage: (key) => this.chat.deleteMessage(key),
+      tryAgain: (key) => this.chat.writing.tryAgain(key),
+      deleteMessage: (key) => this.chat.writing.delete(key),
       report: openAbout("report"),
       showDelivery: openAbout("delivery"),
       reply: (message) => this.#reply(message),
       showOriginal: (message) => this.#showOriginal(message),
     };
+  }
+
+  /** Who is marked where a text mentions them: of a group's members those that are known here, and oneself. */
+  #listNames(peerId) {
+    const me = this.chat.state.me.username.toLowerCase();
+    const members = this.#listMembers(peerId).map(({ username }) => username.toLowerCase());
+    return { members: new Set(isGroupId(peerId) ? [...members, me] : []), me };
   }
 
   #listMembers(peerId) {

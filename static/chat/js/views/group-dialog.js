@@ -70,6 +70,7 @@ export class GroupDialog extends SheetDialog {
     const run = (call) => this.#try(call);
     const ask = (question) => (this.question = question);
     return html`
+      ${manages ? html`<chat-group-about .chat=${this.chat} .group=${group}></chat-group-about>` : nothing}
       <section aria-label="Notifications">
         ${renderSwitch({
           label: "Mute",
@@ -92,7 +93,6 @@ export class GroupDialog extends SheetDialog {
 
   #renderManagement(group) {
     return html`
-      <chat-group-about .chat=${this.chat} .group=${group}></chat-group-about>
       <section aria-label="Rules">
         ${renderSwitch({
           label: "Only admins write",

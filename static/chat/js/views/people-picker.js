@@ -27,8 +27,11 @@ export class PeoplePicker extends ChatElement {
   render() {
     return html`
       ${this.chosen.length > 0 ? this.#renderChosen() : nothing}
-      <chat-people-search .chat=${this.chat} @choose-person=${({ detail }) => this.#add(detail.person)}>
-      </chat-people-search>
+      <chat-people-search
+        .chat=${this.chat}
+        @choose-person=${({ detail }) => this.#add(detail.person)}
+        @search-changed=${({ detail }) => detail.isSearching && (this.message = "")}
+      ></chat-people-search>
       <p class="picker-message muted" aria-live="polite">${this.message}</p>
     `;
   }
@@ -40,7 +43,7 @@ export class PeoplePicker extends ChatElement {
 
   #renderChosen() {
     return html`
-      <ul class="chosen" aria-label="Chosen people">
+      <ul class="chosen" aria-label="Chosen">
         ${repeat(
           this.chosen,
           ({ user_id }) => user_id,

@@ -119,7 +119,7 @@ export class PeopleSearch extends ChatElement {
   }
 
   async #choose(person) {
-    await this.chat.rememberPerson(person);
+    await this.chat.people.remember(person);
     this.#setQuery("");
     this.dispatchEvent(new CustomEvent("choose-person", { detail: { person } }));
   }

@@ -37,6 +37,7 @@ export class Settings extends SheetDialog {
       content: html`
         ${this.error ? html`<p class="form-error" role="alert">${this.error}</p>` : nothing}
         ${this.settings ? this.#renderSettings(this.settings) : nothing}
+        ${globalThis.Notification?.permission === "default" ? this.#renderNotifications() : nothing}
         ${this.devices ? this.#renderDevices(this.devices) : nothing}
         <footer>
           <p class="muted">Logging out deletes this login's messages from this browser.</p>
@@ -69,6 +70,21 @@ export class Settings extends SheetDialog {
         })}
       </section>
     `;
+  }
+
+  /** Once they were allowed or refused, only the browser's own settings change it. */
+  #renderNotifications() {
+    return html`
+      <section aria-label="Notifications" class="switch">
+        <span><strong>Notifications</strong><span class="muted">While this page is in the background.</span></span>
+        <button class="quiet" type="button" @click=${this.#allowNotifications}>Allow</button>
+      </section>
+    `;
+  }
+
+  async #allowNotifications() {
+    await Notification.requestPermission();
+    this.requestUpdate();
   }
 
   #renderDevices(devices) {

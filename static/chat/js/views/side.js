@@ -13,6 +13,7 @@ export class Side extends ChatElement {
     chat: { attribute: false },
     revision: { attribute: false },
     canLogOut: { attribute: false },
+    /** False while a dialog has a search box of its own; this one keeps its place. */
     canSearch: { attribute: false },
     isSearching: { state: true },
   };
@@ -21,7 +22,7 @@ export class Side extends ChatElement {
     return html`
       <nav class="side" aria-label="Chats">
         <h1 class="unseen">Chats</h1>
-        ${this.#renderHeader()} ${this.canSearch ? this.#renderSearch() : nothing}
+        ${this.#renderHeader()} ${this.#renderSearch()}
         <chat-conversation-list
           ?hidden=${this.isSearching}
           .chat=${this.chat}
@@ -35,6 +36,7 @@ export class Side extends ChatElement {
   #renderSearch() {
     return html`
       <chat-people-search
+        class=${this.canSearch ? nothing : "unavailable"}
         .chat=${this.chat}
         @search-changed=${(event) => (this.isSearching = event.detail.isSearching)}
         @choose-person=${(event) => (location.hash = event.detail.person.user_id)}

@@ -1,6 +1,6 @@
 /**
  * `<chat-suggestions>`: whom one may mean after an "@", above the composer. The focus stays in the text box, which hands
- * its keys on. Fires `choose-person` {person}.
+ * its keys on. Fires `choose-person` {person} and `highlight` {id}: that of the option which Enter chooses, or null.
  */
 
 import { html, nothing } from "lit";
@@ -9,7 +9,11 @@ import { nameOf } from "./avatar.js";
 import { ChatElement } from "./element.js";
 
 export class Suggestions extends ChatElement {
-  static properties = { people: { attribute: false }, active: { state: true } };
+  static properties = {
+    // The same people in a new list keep what is highlighted.
+    people: { attribute: false, hasChanged: (people, before) => listNames(people) !== listNames(before) },
+    active: { state: true },
+  };
 
   constructor() {
     super();
@@ -45,6 +49,11 @@ export class Suggestions extends ChatElement {
     `;
   }
 
+  updated() {
+    const id = this.people.length > 0 ? `suggestion-${this.active}` : null;
+    this.dispatchEvent(new CustomEvent("highlight", { detail: { id } }));
+  }
+
   /** Whether a key of the text box was for the list. */
   takeKey(event) {
     if (this.people.length === 0 || event.isComposing) return false;
@@ -64,6 +73,10 @@ export class Suggestions extends ChatElement {
   #announce(person) {
     this.dispatchEvent(new CustomEvent("choose-person", { detail: { person } }));
   }
+}
+
+function listNames(people) {
+  return people?.map(({ username }) => username).join(" ");
 }
 
 customElements.define("chat-suggestions", Suggestions);
