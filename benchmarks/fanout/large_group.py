@@ -115,8 +115,9 @@ async def measure(server: Server, accounts: Sequence[Account], group_id: str, op
     quantiles = compute_quantiles(warm)
     seconds = options.interval + options.seconds
     print(
-        f"{options.members:,} members, {len(pollers):,} poll every {options.interval:g} s: {len(took) / seconds:.0f} polls/s, "
-        f"ms p50/p95/p99 {format_quantiles(quantiles)}, longest {quantiles.longest:.0f}; {sent} messages, {len(ticks)} ✓"
+        f"{options.members:,} members, {len(pollers):,} poll every {options.interval:g} s: "
+        f"{len(took) / seconds:.0f} polls/s, ms p50/p95/p99 {format_quantiles(quantiles)}, "
+        f"longest {quantiles.longest or 0:.0f}; {sent} messages, {len(ticks)} ✓"
     )
     print("CPU seconds: " + "  ".join(f"{role} {each:.1f}" for role, each in used.items()) + f"  (client {own:.1f})")
     sender.close()

@@ -65,7 +65,7 @@ class PresentInline(GroupsInline):
         kept = [role for role in (OWNER, ADMIN, MEMBER) if role != member.role]
         ways = [("remove", "Remove"), *((f"make-{role}", _GIVEN[role]) for role in kept)]
         place = f"{reverse('admin:groups_group_changelist')}{member.group_id}/members/{member.user_id}/"
-        return format_html_join(" · ", '<a href="{}{}/">{}</a>', [(place, way, text) for way, text in ways])
+        return format_html_join(" · ", "{}", [(_link(f"{place}{way}/", text),) for way, text in ways])
 
 
 class MembersInline(PresentInline):
@@ -99,20 +99,30 @@ class InvitesInline(GroupsInline):
 
     model = Invite
     verbose_name_plural = "Live invites"
-    shown = ("pk", "created_by", "created_at", "expires_at")
+    shown = ("number", "created_by", "created_at", "expires_at")
     ordering = ("pk",)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Invite]:
         """The live ones."""
         return super().get_queryset(request).filter(live_invites()).select_related("created_by")
 
+    @display(description="Number")
+    def number(self, invite: Invite) -> str:
+        """As which members know it."""
+        return str(invite.pk)
+
     @display(description="Decide")
     def decisions(self, invite: Invite) -> SafeString:
         """What can be done."""
         changelist = reverse("admin:groups_group_changelist")
-        return format_html('<a href="{}{}/invites/{}/revoke/">Revoke</a>', changelist, invite.group_id, invite.pk)
+        return _link(f"{changelist}{invite.group_id}/invites/{invite.pk}/revoke/", "Revoke")
 
 
 def link_to(model: str, key: str, text: str) -> SafeString:
     """A link to a row's page."""
-    return format_html('<a href="{}">{}</a>', reverse(f"admin:{model}_change", args=[key]), text)
+    return _link(reverse(f"admin:{model}_change", args=[key]), text)
+
+
+def _link(address: str, text: str) -> SafeString:
+    """As unfold's own look."""
+    return format_html('<a class="text-primary-600 dark:text-primary-500" href="{}">{}</a>', address, text)

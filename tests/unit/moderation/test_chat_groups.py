@@ -77,7 +77,7 @@ def test_its_page_shows_members_with_roles_and_their_number(desk: Client, circle
     page = page_of(desk, f"groups/group/{circle}/change/")
     assert "Circle of friends" in page
     for user in (ada, bob):
-        assert f'<a href="/admin/accounts/user/{user.pk}/change/">{user.username}</a>' in page
+        assert f'href="/admin/accounts/user/{user.pk}/change/">{user.username}</a>' in page
     assert page.index(f"/{ada.pk}/change/") < page.index(f"/{bob.pk}/change/")
     assert f"/members/{bob.pk}/remove/" in page
     assert f"/members/{ada.pk}/" not in page, "the owner stays until the group is handed over"
@@ -103,7 +103,7 @@ def test_a_user_page_shows_the_groups_that_the_user_is_in_now(desk: Client, circ
     left = create_group(ada.pk, "Chess", [bob.pk])
     leave_group(left, bob.pk)
     page = page_of(desk, f"accounts/user/{bob.pk}/change/")
-    assert f'<a href="/admin/groups/group/{circle}/change/">Circle of friends ({circle})</a>' in page
+    assert f'href="/admin/groups/group/{circle}/change/">Circle of friends ({circle})</a>' in page
     assert f"/admin/groups/group/{circle}/members/{bob.pk}/remove/" in page
     assert left not in page
 
