@@ -5,6 +5,7 @@ writer at a time comes to. What was not committed is gone when its process or th
 """
 
 import asyncio
+from collections import deque
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -227,16 +228,39 @@ class Connection(DatabaseWrapper):
 
 
 class Cursor(SQLiteCursorWrapper):
-    """A cursor; each statement is a call to the server."""
+    """A cursor; each statement is a call to the server.
+
+    A query's rows are read at once: they are of one moment, as on a server. The one connection to SQLite would read on
+    in what others have written meanwhile.
+    """
 
     def __init__(self, raw: Any, owner: Connection) -> None:
         super().__init__(raw)
         self._owner = owner
+        self._rows: deque[Any] = deque()
 
     def execute(self, query: str, params: Any = None) -> Any:
         """See SQLiteCursorWrapper."""
-        whole = super().execute
-        return self._owner.pass_statement(first_words(query), lambda: whole(query, params))
+        run, read = super().execute, super().fetchall
+
+        def effect() -> Any:
+            answer = run(query, params)
+            self._rows = deque(read() if self.description is not None else ())
+            return answer
+
+        return self._owner.pass_statement(first_words(query), effect)
+
+    def fetchone(self) -> Any:
+        """The next row, None after the last."""
+        return self._rows.popleft() if self._rows else None
+
+    def fetchmany(self, size: int | None = 1) -> list[Any]:
+        """The next rows."""
+        return [self._rows.popleft() for _ in range(min(size or 1, len(self._rows)))]
+
+    def fetchall(self) -> list[Any]:
+        """All rows that are left."""
+        return self.fetchmany(len(self._rows) or 1)
 
     def executemany(self, query: str, param_list: Any) -> Any:
         """See SQLiteCursorWrapper."""
