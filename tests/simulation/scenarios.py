@@ -181,7 +181,31 @@ def _log_lost_with_a_batch_in_hand() -> Scenario:
     )
 
 
+def _inbox_comes_back() -> Scenario:
+    sent = _send(3_000, ALICE_1, BOB)
+    return Scenario(
+        name="inbox-comes-back",
+        purpose="A device is removed, and with it its inbox, in which a message waits; the cache loses power before "
+        "that is on its disk, and comes back with the inbox. No row of the Message DB names the device any more.",
+        plan=Plan(
+            seed=STREAMS_SEED,
+            people=(_person(ALICE, ALICE_1), _person(BOB, BOB_1, BOB_2)),
+            operations=(_stay_offline(1_000, BOB_2, until_ms=20_000), sent, _log_out(6_500, BOB_2)),
+            # What was written in the last second is lost.
+            faults=(_fault(7_000, FaultKind.POWER_LOSS, CACHE, until_ms=8_000),),
+        ),
+        expected=(_gets_both_ticks(sent), Line("nemesis", "cache: power loss")),
+        ruled_out=(_gets(BOB_2, sent),),
+        counted={"logged out": 1, "forget_device": 1},
+    )
+
+
 SCENARIOS = {
     scenario.name: scenario
-    for scenario in (_only_device_replaced(), _removed_unannounced(), _log_lost_with_a_batch_in_hand())
+    for scenario in (
+        _only_device_replaced(),
+        _removed_unannounced(),
+        _log_lost_with_a_batch_in_hand(),
+        _inbox_comes_back(),
+    )
 }
