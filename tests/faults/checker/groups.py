@@ -36,6 +36,13 @@ def list_stays(group_id: str, events: Iterable[GroupEvent]) -> dict[str, list[St
     return stays
 
 
+def find_in_groups(histories: Sequence[History]) -> Iterator[Finding]:
+    """The same of every group of which all is known: somebody heard that it was created."""
+    events = {event.event_id: event for history in histories for event in history.group_events.values()}
+    for group_id in sorted({event.group_id for event in events.values() if event.kind == "created"}):
+        yield from find_in_group(group_id, histories, list_stays(group_id, events.values()))
+
+
 def find_in_group(
     group_id: str, histories: Sequence[History], stays: Mapping[str, Sequence[Stay]]
 ) -> Iterator[Finding]:
