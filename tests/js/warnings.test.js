@@ -55,6 +55,18 @@ test("what was dismissed stays so after a reload, and a new warning is shown", a
   assert.deepEqual(state.warning, third);
 });
 
+test("a warning leaves the screen when this browser remembers that it was read", async () => {
+  await warnings.check();
+  await warnings.dismiss();
+  const last = new Promise((resolve) => {
+    state.addEventListener("change", () => state.warning === null && resolve(store.getMeta("dismissed_warnings")));
+  });
+  const dismissing = warnings.dismiss();
+  assert.deepEqual(state.warning, SECOND, "it is not written yet");
+  assert.deepEqual(await last, [FIRST.created_at, SECOND.created_at]);
+  await dismissing;
+});
+
 test("connections that come often ask once a minute, also after a failure", async (context) => {
   context.mock.timers.enable({ apis: ["Date"], now: 1_000_000 });
   failure = new ApiError("network", "The server cannot be reached.");

@@ -38,13 +38,20 @@ export class Warnings {
     }
   }
 
-  /** The one that is shown was read. A warning has no id; the ms of its writing stands for it. */
+  /**
+   * The one that is shown was read. A warning has no id; the ms of its writing stands for it. It goes from the screen when
+   * this browser remembers that: whoever reloads the page a moment later does not see it again.
+   */
   async dismiss() {
-    const shown = this.#warnings.shift();
+    const [shown] = this.#warnings;
     if (!shown) return;
     this.#dismissed.add(shown.created_at);
-    this.#show();
-    await this.#notebook.change((ledger) => ledger.putMeta(DISMISSED, [...this.#dismissed]));
+    try {
+      await this.#notebook.change((ledger) => ledger.putMeta(DISMISSED, [...this.#dismissed]));
+    } finally {
+      this.#warnings = this.#warnings.filter((warning) => warning !== shown);
+      this.#show();
+    }
   }
 
   #show() {
