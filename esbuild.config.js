@@ -2,7 +2,7 @@
 
 import { build, context } from "esbuild";
 
-const SIZE_BUDGET_BYTES = { "chat.js": 120_000, "chat.css": 24_000 };
+const SIZE_BUDGET_BYTES = { "chat.js": 160_000, "chat.css": 24_000 };
 
 const options = {
   entryPoints: [

@@ -66,6 +66,7 @@ LOGINS_PER_MINUTE_PER_ADDRESS = env.integer("LOGINS_PER_MINUTE_PER_ADDRESS", 120
 STEADY_MESSAGES_PER_SECOND = env.integer("STEADY_MESSAGES_PER_SECOND", 0, minimum=0)
 API_CALLS_PER_MINUTE = env.integer("API_CALLS_PER_MINUTE", 600, minimum=0)
 DELIVERY_TIMEOUT_SECONDS = env.integer("DELIVERY_TIMEOUT_SECONDS", 10, minimum=1)
+GROUP_PUSH_LIMIT = env.integer("GROUP_PUSH_LIMIT", 500, minimum=1, maximum=2_000)
 LOG_RETENTION_HOURS = env.integer("LOG_RETENTION_HOURS", 24, minimum=1, maximum=160)
 SPAM_SCORING = env.boolean("SPAM_SCORING", True)
 SPAM_UNANSWERED_PER_HOUR = env.integer("SPAM_UNANSWERED_PER_HOUR", 120, minimum=1)
@@ -97,6 +98,7 @@ INSTALLED_APPS = [
     "apps.messagelog",
     "apps.messagestore",
     "apps.accounts",
+    "apps.groups",
     "apps.moderation",
     "apps.ingest",
     "apps.delivery",
@@ -270,11 +272,17 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
     "interval_max": 0,
 }
 CELERY_TASK_DEFAULT_QUEUE = "sweeps"
-CELERY_TASK_ROUTES = {"delivery.drain_gaps": {"queue": "gaps"}, "delivery.drain": {"queue": "drain"}}
+CELERY_TASK_ROUTES = {
+    "delivery.drain_gaps": {"queue": "gaps"},
+    "delivery.drain": {"queue": "drain"},
+    "groups.fan_out": {"queue": "fan_out"},
+    "groups.count": {"queue": "counts"},
+}
 # In memory: the schedule is short, and its file cannot be opened where pysqlite3 stands in for Python 3.13's sqlite3.
 CELERY_BEAT_SCHEDULER = "celery.beat:Scheduler"
 CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
     "worker canary": {"task": "operations.canary", "schedule": schedule(10), "options": {"expires": 10}},
+    "go on with groups": {"task": "groups.sweep", "schedule": schedule(10), "options": {"expires": 10}},
     "put back what no inbox has": {"task": "delivery.sweep", "schedule": schedule(10), "options": {"expires": 10}},
     "erase what is not wanted": {
         "task": "delivery.erase",

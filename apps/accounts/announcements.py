@@ -19,32 +19,32 @@ ERASE_TASK = "delivery.erase"
 
 def announce_facts(user_ids: Sequence[str]) -> None:
     """Write the users' facts into Valkey, and make gateways forget what they knew."""
-    _on_commit(store_facts, list(user_ids))
+    on_commit(store_facts, list(user_ids))
 
 
 def announce_devices_revoked(user_id: str, device_ids: Sequence[str], reason: str) -> None:
     """Close the devices' sockets on every gateway; the devices themselves stay."""
-    _on_commit(control.publish_devices_revoked, user_id, list(device_ids), reason)
+    on_commit(control.publish_devices_revoked, user_id, list(device_ids), reason)
 
 
 def announce_devices_removed(user_id: str, device_ids: Sequence[str]) -> None:
     """Let deliveries stop waiting for these devices."""
-    _on_commit(_ask_to_forget, user_id, list(device_ids))
+    on_commit(_ask_to_forget, user_id, list(device_ids))
 
 
 def announce_user_revoked(user_id: str, reason: str) -> None:
     """Close all of the user's sockets on every gateway."""
-    _on_commit(control.publish_user_revoked, user_id, reason)
+    on_commit(control.publish_user_revoked, user_id, reason)
 
 
 def announce_settings(user_id: str, except_device_id: str) -> None:
     """Let the user's other devices fetch the settings anew."""
-    _on_commit(control.publish_settings_changed, user_id, except_device_id)
+    on_commit(control.publish_settings_changed, user_id, except_device_id)
 
 
 def announce_erasure() -> None:
     """Let the Message DB forget at once; a sweep does it otherwise."""
-    _on_commit(current_app.send_task, ERASE_TASK, retry=False)
+    on_commit(current_app.send_task, ERASE_TASK, retry=False)
 
 
 def _ask_to_forget(user_id: str, device_ids: Sequence[str]) -> None:
@@ -53,7 +53,9 @@ def _ask_to_forget(user_id: str, device_ids: Sequence[str]) -> None:
         current_app.send_task(FORGET_DEVICE_TASK, args=[user_id, device_id], retry=False)
 
 
-def _on_commit(announce: Callable[..., object], *arguments: object, **options: object) -> None:
+def on_commit(announce: Callable[..., object], *arguments: object, **options: object) -> None:
+    """Call it with these when the transaction commits; a failure is logged."""
+
     def run() -> None:
         announce(*arguments, **options)
 

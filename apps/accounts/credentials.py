@@ -5,6 +5,7 @@ The secrets are 128 random bits or more, so a fast hash without salt is enough, 
 """
 
 import secrets
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from hashlib import sha256
@@ -52,22 +53,25 @@ def live_credentials() -> Q:
 
 def find_identity(credential_hash: str) -> DeviceIdentity | None:
     """The device of a credential, in one query; None for an unknown, removed or expired one."""
-    row = (
-        Device.objects.filter(live_credentials(), credential_hash=credential_hash)
-        .values_list("user_id", "id", "user__username", "user__is_active", "last_seen_at")
-        .first()
+    return find_identities([credential_hash]).get(credential_hash)
+
+
+def find_identities(credential_hashes: Sequence[str]) -> dict[str, DeviceIdentity]:
+    """The devices of these credentials, in one query; without those that are unknown, removed or expired."""
+    rows = Device.objects.filter(live_credentials(), credential_hash__in=credential_hashes).values_list(
+        "user_id", "id", "user__username", "user__is_active", "credential_hash", "last_seen_at"
     )
-    if row is None:
-        return None
-    user_id, device_id, username, is_active, last_seen_at = row
-    return DeviceIdentity(
-        user_id=user_id,
-        device_id=device_id,
-        username=username,
-        suspended=not is_active,
-        credential_hash=credential_hash,
-        last_seen_at=last_seen_at,
-    )
+    return {
+        credential_hash: DeviceIdentity(
+            user_id=user_id,
+            device_id=device_id,
+            username=username,
+            suspended=not is_active,
+            credential_hash=credential_hash,
+            last_seen_at=last_seen_at,
+        )
+        for user_id, device_id, username, is_active, credential_hash, last_seen_at in rows
+    }
 
 
 def issue_ticket(credential_hash: str) -> str:

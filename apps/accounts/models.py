@@ -143,6 +143,9 @@ class AccountErasure(models.Model):
     carried_out_at = models.DateTimeField(null=True, editable=False)
     """All was erased that was there at this time."""
 
+    group_ids = models.TextField(blank=True, default="", editable=False)
+    """Groups that the user was in, whose caches may hold their words; each followed by a space."""
+
     def __str__(self) -> str:
         return f"all of {self.user_id}"
 

@@ -1,4 +1,4 @@
-"""What a username and a display name may be."""
+"""What a username may be, and a display name or another text that people give and others read."""
 
 import re
 import unicodedata
@@ -27,12 +27,23 @@ def validate_username(value: str) -> None:
 
 def validate_display_name(value: str) -> None:
     """Raise ValidationError on blank or long names, and on characters that would forge a line or its direction."""
+    validate_shown_name(value, what="A display name", max_length=DISPLAY_NAME_MAX_LENGTH)
+
+
+def validate_shown_name(value: str, *, what: str, max_length: int) -> None:
+    """The same for any name that people give and others read; ``what`` begins the sentence that says what is wrong."""
     if not value.strip():
-        raise ValidationError("A display name has at least one visible character.", code="blank")
-    if len(value) > DISPLAY_NAME_MAX_LENGTH:
-        raise ValidationError(f"A display name has at most {DISPLAY_NAME_MAX_LENGTH} characters.", code="max_length")
-    if any(unicodedata.category(char) in _CONTROL_CATEGORIES or char in _DIRECTION_OVERRIDES for char in value):
-        raise ValidationError("A display name has no control characters.", code="control_characters")
+        raise ValidationError(f"{what} has at least one visible character.", code="blank")
+    validate_shown_text(value, what=what, max_length=max_length)
+
+
+def validate_shown_text(value: str, *, what: str, max_length: int, line_breaks: bool = False) -> None:
+    """The same for what may be empty; with ``line_breaks`` it may have more than one line."""
+    if len(value) > max_length:
+        raise ValidationError(f"{what} has at most {max_length} characters.", code="max_length")
+    shown = value.replace("\n", "") if line_breaks else value
+    if any(unicodedata.category(char) in _CONTROL_CATEGORIES or char in _DIRECTION_OVERRIDES for char in shown):
+        raise ValidationError(f"{what} has no control characters.", code="control_characters")
 
 
 def username_key(username: str) -> str:

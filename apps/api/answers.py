@@ -1,5 +1,6 @@
 """What the doors answer, for the OpenAPI page. `representations` builds it; a test holds one against the other."""
 
+from functools import cache
 from typing import Any
 
 from rest_framework import serializers
@@ -94,13 +95,18 @@ class MessageAnswer(Fields):
 
     message_id = serializers.CharField()
     sender_id = serializers.CharField()
-    receiver_id = serializers.CharField()
+    receiver_id = serializers.CharField(allow_null=True, help_text="Null where a group is it.")
+    group_id = serializers.CharField(required=False)
     content = serializers.CharField(required=False)
     envelope = serializers.DictField(required=False, help_text="In place of content, where it is encrypted.")
     media = serializers.DictField(required=False)
     reply_to = serializers.CharField(required=False)
     timestamp = serializers.IntegerField(help_text="ms since the Unix epoch, by the server")
-    delivered = serializers.BooleanField(help_text="Whether a device of the receiver has confirmed it.")
+    delivered = serializers.BooleanField(
+        required=False,
+        help_text="Whether a device of the receiver has confirmed it; in a group, of every member. Left out where the "
+        "group is polled.",
+    )
     sequence = serializers.IntegerField(help_text="Orders the conversation, for everybody alike.")
 
 
@@ -109,12 +115,13 @@ class DeliveryAnswer(Fields):
 
     delivered = serializers.IntegerField(help_text="Receivers of whom a device has confirmed it.")
     members = serializers.IntegerField(help_text="Receivers; 1 where it is not a group's.")
+    read = serializers.IntegerField(required=False, help_text="In a group: members who have read it.")
 
 
 class ConversationAnswer(Fields):
     """A conversation of which the asking user keeps history."""
 
-    participant_id = serializers.CharField()
+    participant_id = serializers.CharField(help_text="A user or a group.")
     last_message = MessageAnswer()
     unread_count = serializers.IntegerField()
 
@@ -138,6 +145,7 @@ class WarningAnswer(Fields):
     created_at = serializers.IntegerField(help_text="ms since the Unix epoch")
 
 
+@cache
 def page_of(item: type[Fields]) -> type[Fields]:
     """A list as the contract writes it: ``results``, and the cursor of the next page or null."""
     name = item.__name__.removesuffix("Answer")

@@ -25,3 +25,21 @@ class MessageIdConverter(UserIdConverter):
     """``msg-`` and 16 hex digits."""
 
     regex = "msg-[0-9a-f]{16}"
+
+
+class GroupIdConverter(UserIdConverter):
+    """``grp-`` and 12 hex digits."""
+
+    regex = "grp-[0-9a-f]{12}"
+
+
+class ParticipantIdConverter(UserIdConverter):
+    """A user or a group."""
+
+    regex = "(?:usr|grp)-[0-9a-f]{12}"
+
+
+class SecretConverter(UserIdConverter):
+    """256 random bits, as `new_secret` writes them."""
+
+    regex = "[0-9A-Za-z_-]{43}"

@@ -7,6 +7,7 @@ from apps.accounts.errors import NotFoundError
 from apps.api.answers import DeliveryAnswer
 from apps.api.base import PolledApiView, user_of
 from apps.api.documentation import answers
+from apps.delivery.group_counts import count_message
 from apps.messagestore.store import get_message_store
 
 
@@ -20,4 +21,6 @@ class DeliveryView(PolledApiView):
         standing = get_message_store().list_standings([message_id]).get(message_id)
         if standing is None or standing.sender_id != user_of(request).pk or standing.refusal:
             raise NotFoundError("message")
+        if standing.group_id:
+            return Response(count_message(standing))
         return Response({"delivered": int(standing.delivered), "members": 1})

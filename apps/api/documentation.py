@@ -34,9 +34,13 @@ def answers(
     refusals: Sequence[str] = (),
     query: Sequence[OpenApiParameter] = (),
     summary: str,
+    name: str | None = None,
 ) -> Callable[[View], View]:
-    """What a method of a view takes and answers; ``refusals`` are codes beside those that every such method has."""
+    """What a method of a view takes and answers; ``refusals`` are codes beside those that every such method has,
+    ``name`` is the operation's where the one that follows from the address is another's too.
+    """
     decorate: Callable[[View], View] = extend_schema(
+        operation_id=name,
         summary=summary,
         request=body,
         responses={status: answer or OpenApiResponse() for status, answer in success.items()},

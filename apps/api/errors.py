@@ -18,6 +18,9 @@ from apps.accounts.errors import (
     NotFoundError,
     TooManyAttemptsError,
 )
+from apps.api.refusals import REFUSALS
+from apps.groups.errors import ChangePending, ChangeRefused
+from apps.messagelog.base import LogUnavailable
 from apps.messagestore.base import StoreUnavailable
 from apps.valkey.pools import ValkeyError
 
@@ -71,11 +74,16 @@ def error_response(
 
 
 def handle_exception(error: Exception, context: Mapping[str, Any]) -> Response | None:
-    """DRF's exception handler: the response to a refusal, None for a fault of ours."""
+    """DRF's exception handler: the response to a refusal, None for a fault of ours. A change that is not in force yet
+    is none, but whoever asked for it can be told nothing else.
+    """
     set_rollback()
     if isinstance(error, AccountError):
         return _of_account_error(error)
-    if isinstance(error, ValkeyError | StoreUnavailable):
+    if isinstance(error, ChangePending):
+        pending = {"group_id": error.group_id, "event_id": error.event_id}
+        return Response(pending, status=status.HTTP_202_ACCEPTED)
+    if isinstance(error, ValkeyError | StoreUnavailable | LogUnavailable):
         wait = {"Retry-After": str(UNAVAILABLE_RETRY_SECONDS)}
         return error_response(503, "unavailable", "A server behind this one does not answer; try again.", headers=wait)
     if isinstance(error, Http404):
@@ -89,8 +97,11 @@ def _of_account_error(error: AccountError) -> Response:
     headers = {}
     if isinstance(error, TooManyAttemptsError):
         headers["Retry-After"] = str(error.retry_after_seconds)
-    fields = error.fields if isinstance(error, InvalidInputError) else None
-    status_code = _STATUS_OF_ACCOUNT_ERROR.get(type(error), status.HTTP_400_BAD_REQUEST)
+    fields = error.fields if isinstance(error, InvalidInputError | ChangeRefused) else None
+    if isinstance(error, ChangeRefused):
+        status_code = REFUSALS[error.code].status
+    else:
+        status_code = _STATUS_OF_ACCOUNT_ERROR.get(type(error), status.HTTP_400_BAD_REQUEST)
     return error_response(status_code, error.code, error.message, fields=fields, headers=headers)
 
 

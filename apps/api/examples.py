@@ -34,6 +34,26 @@ REPORT = {
     "created_at": AT,
     "closed_at": None,
 }
+GROUP = {
+    "group_id": "grp-6c5b4a392817",
+    "name": "Chess club",
+    "description": "Mondays at eight",
+    "picture": "",
+    "version": 4,
+    "member_count": 2,
+    "only_admins_write": False,
+    "slow_mode_seconds": 0,
+    "frozen": False,
+    "freeze_reason": "",
+    "delivery": "push",
+    "created_at": AT,
+    "role": "owner",
+    "muted_until": None,
+}
+MEMBER = PROFILE | {"role": "member"}
+OWNER = {"user_id": ADA, "username": "ada", "display_name": "Ada", "avatar_color": "#8b2fc9", "role": "owner"}
+INVITE = {"number": 7, "created_by": ADA, "created_at": AT, "expires_at": AT + 604_800_000}
+PREVIEW_FIELDS = ("group_id", "name", "picture", "member_count")
 RELATION = PROFILE | {"created_at": AT}
 
 
@@ -54,6 +74,12 @@ EXAMPLES: dict[str, dict[str, Any]] = {
         "reason": "Threatens me",
         "content": "I know where you live",
     },
+    "NewGroupBody": {"name": "Chess club", "members": [BOB]},
+    "GroupBody": {"name": "Chess and go", "slow_mode_seconds": 10},
+    "PeopleBody": {"user_ids": [BOB]},
+    "RoleBody": {"role": "admin"},
+    "InviteBody": {"expires_in": 604_800},
+    "MuteBody": {"until_ms": AT + 28_800_000},
     "CredentialAnswer": {"token": "kT3…", "user_id": ADA, "device_id": DEVICE["device_id"]},
     "TicketAnswer": {"ticket": "Zx9…", "expires_in": 30},
     "ProfileAnswer": PROFILE,
@@ -63,12 +89,21 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "PresenceAnswer": PRESENCE,
     "DeliveryAnswer": {"delivered": 1, "members": 1},
     "ReportAnswer": REPORT,
+    "OpenGroupAnswer": GROUP | {"members": [OWNER, MEMBER]},
+    "PendingAnswer": {"group_id": GROUP["group_id"], "event_id": "evt-0a1b2c3d4e5f6071"},
+    "MemberAnswer": MEMBER,
+    "NewInviteAnswer": INVITE | {"token": "q7R…", "invite_url": "https://chat.example/join/#q7R…"},
+    "PreviewAnswer": {name: GROUP[name] for name in PREVIEW_FIELDS} | {"expires_at": INVITE["expires_at"]},
+    "MuteAnswer": {"muted_until": AT + 28_800_000},
     "ProfilePageAnswer": _page(PROFILE),
     "RelationPageAnswer": _page(RELATION),
     "PresencePageAnswer": _page(PRESENCE),
     "DevicePageAnswer": _page(DEVICE),
     "ReportPageAnswer": _page(REPORT),
     "WarningPageAnswer": _page({"note": "Please stop advertising.", "created_at": AT}),
+    "GroupPageAnswer": _page(GROUP),
+    "MemberPageAnswer": _page(OWNER, MEMBER),
+    "InvitePageAnswer": _page(INVITE),
     "MessagePageAnswer": _page(MESSAGE, cursor="MTA5OTUxMTYyNzc4MQ=="),
     "ConversationPageAnswer": _page(CONVERSATION),
 }

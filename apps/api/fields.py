@@ -29,6 +29,16 @@ class FlagField(serializers.BooleanField):
         return data
 
 
+class NumberField(serializers.IntegerField):
+    """A JSON integer, in bounds."""
+
+    def to_internal_value(self, data: Any) -> int:
+        """The number. Raises ValidationError."""
+        if type(data) is not int:
+            self.fail("invalid")
+        return data
+
+
 class NumberChoiceField(serializers.Field[int, int, int, Any]):
     """One of a few JSON integers."""
 

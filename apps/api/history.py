@@ -1,6 +1,7 @@
 """/api/history/{participant_id} and /api/conversations: what the asking user keeps, and nobody else's."""
 
 import time
+from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -17,10 +18,11 @@ from apps.api.base import ApiView, PolledApiView, user_of
 from apps.api.documentation import CURSOR, answers
 from apps.api.pagination import page_response, read_cursor, read_key_number, read_number_cursor, to_number
 from apps.delivery.frames import build_incoming
+from apps.groups.selectors import list_group_ids, list_spells_of
 from apps.messagestore.base import Body
 from apps.messagestore.history import NEWEST, Conversation, Window
 from apps.messagestore.store import get_message_store
-from apps.protocol.ids import conversation_id
+from apps.protocol.ids import conversation_id, is_group_id
 
 PAGE_SIZE = 100
 DEFAULT_LIMIT = 50
@@ -50,18 +52,23 @@ class HistoryView(ApiView):
         summary="A conversation's history",
     )
     def get(self, request: Request, participant_id: str) -> Response:
-        """Messages with somebody, newest first, from ``last_timestamp`` back; ``limit`` is 100 at most."""
+        """Messages with somebody or in a group, newest first, from ``last_timestamp`` back; ``limit`` is 100 at most.
+
+        Of a group one gets what came while one was a member, and keeps it afterwards. What was written while a group
+        was too large to push to is kept for all of its members, whatever they chose.
+        """
         user_id = user_of(request).pk
-        if get_settings(user_id).history_days == 0:
+        keeps = get_settings(user_id).history_days > 0
+        if not keeps and not is_group_id(participant_id):
             raise HistoryOff
-        if participant_id == user_id:
-            raise NotFoundError("conversation")
-        get_user(participant_id)
-        limit = min(_read_number(request, "limit", default=DEFAULT_LIMIT, lowest=1), PAGE_SIZE)
-        until_ms = _read_number(request, "last_timestamp", default=NEWEST, lowest=0)
+        limit = min(read_number(request, "limit", default=DEFAULT_LIMIT, lowest=1), PAGE_SIZE)
+        until_ms = read_number(request, "last_timestamp", default=NEWEST, lowest=0)
         window = _window(user_id, limit=limit + 1, until_ms=until_ms)
         below = read_number_cursor(request) or NEWEST
-        rows = get_message_store().history.list_messages(conversation_id(user_id, participant_id), window, below)
+        if is_group_id(participant_id):
+            rows = _list_group_messages(participant_id, window, below, keeps=keeps)
+        else:
+            rows = _list_messages(user_id, participant_id, window, below)
         return page_response(rows, size=limit, key=lambda row: row.sequence, build=build_message)
 
 
@@ -74,22 +81,57 @@ class ConversationsView(PolledApiView):
         user_id = user_of(request).pk
         if get_settings(user_id).history_days == 0:
             return Response({"results": [], "next": None})
-        window = _window(user_id, limit=PAGE_SIZE + 1)
+        window = replace(_window(user_id, limit=PAGE_SIZE + 1), group_ids=tuple(list_group_ids(user_id)))
         rows = get_message_store().history.list_conversations(window, _read_conversation_cursor(request))
         return page_response(rows, size=PAGE_SIZE, key=_conversation_key, build=lambda row: _build(row, user_id))
 
 
 def build_message(body: Body) -> dict[str, Any]:
-    """The fields of ``incoming_message``, with ``receiver_id``; ``delivered``: a device of theirs confirmed it."""
+    """The fields of ``incoming_message``, with ``receiver_id``, which is null where a group is it; ``delivered``: a
+    device of theirs confirmed it, or one of every member.
+    """
     fields: dict[str, Any] = orjson.loads(build_incoming(body, for_sender=True))
     del fields["action"]
-    return fields | {"delivered": body.delivered}
+    return {"receiver_id": None} | fields | {"delivered": body.delivered}
+
+
+def _list_messages(user_id: str, participant_id: str, window: Window, below: int) -> list[Body]:
+    if participant_id == user_id:
+        raise NotFoundError("conversation")
+    get_user(participant_id)
+    return get_message_store().history.list_messages(conversation_id(user_id, participant_id), window, below)
+
+
+def _list_group_messages(group_id: str, window: Window, below: int, *, keeps: bool) -> list[Body]:
+    """What the user was there for. Raises NotFoundError, and HistoryOff where nothing is kept for them."""
+    pair = (group_id, window.keeper_id)
+    spells = sorted(list_spells_of([pair]).get(pair, ()), key=lambda spell: spell.from_sequence, reverse=True)
+    if not spells:
+        raise NotFoundError("conversation")
+    found: list[Body] = []
+    for spell in spells:
+        until = below if spell.to_sequence is None else min(below, spell.to_sequence)
+        rest = replace(window, limit=window.limit - len(found))
+        if rest.limit and until > spell.from_sequence:
+            rows = _list_kept_in_group(group_id, rest, until, keeps=keeps)
+            found += [row for row in rows if spell.covers(row.sequence)]
+    if not found and not keeps:
+        raise HistoryOff
+    return found
+
+
+def _list_kept_in_group(group_id: str, window: Window, below: int, *, keeps: bool) -> list[Body]:
+    """What the user keeps, and what is kept for all members under the group's own id; the newest first."""
+    history = get_message_store().history
+    rows = history.list_messages(group_id, replace(window, keeper_id=group_id, after_ms=0), below)
+    rows += history.list_messages(group_id, window, below) if keeps else []
+    return sorted(rows, key=lambda row: row.sequence, reverse=True)[: window.limit]
 
 
 def _build(row: Conversation, user_id: str) -> dict[str, Any]:
-    participant_id = row.last.receiver_id if row.last.sender_id == user_id else row.last.sender_id
+    last = row.last
     return {
-        "participant_id": participant_id,
+        "participant_id": last.group_id or (last.receiver_id if last.sender_id == user_id else last.sender_id),
         "last_message": build_message(row.last),
         "unread_count": row.unread,
     }
@@ -105,7 +147,8 @@ def _window(user_id: str, *, limit: int, until_ms: int = NEWEST) -> Window:
     )
 
 
-def _read_number(request: Request, name: str, *, default: int, lowest: int) -> int:
+def read_number(request: Request, name: str, *, default: int, lowest: int) -> int:
+    """A number of the query. Raises InvalidInputError."""
     text = request.query_params.get(name, "")
     if not text:
         return default

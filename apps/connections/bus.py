@@ -22,6 +22,7 @@ logger = logging.getLogger(__name__)
 PUSH = "push"  # frames: [text], to: [[device, epoch, counter, index of its frame]]
 PAGE = "page"  # pages: [[device, connection, generation, epoch, after, upto, last, frames]]
 HANDOFF = "handoff"  # device, connection: the newer connection's id, client: whose it is, where its polls tell, else 0
+VIEWERS = "viewers"  # frames: [[group, frame, user who is not told]], for whoever has the group open
 EPHEMERAL = "ephemeral"  # to: [device], frame: one that no inbox keeps (typing)
 
 
@@ -89,6 +90,13 @@ class BusSender:
             )
         self._send({server_id: {"type": PAGE, "pages": batch} for server_id, batch in by_server.items()})
 
+    def tell_viewers(self, frames: Sequence[tuple[str, str, str]]) -> None:
+        """Send (gateway, group, frame) to whoever has the group open there. It may be lost: they ask now and then."""
+        by_server: dict[str, list[list[str]]] = defaultdict(list)
+        for server_id, group_id, frame in frames:
+            by_server[server_id].append([group_id, frame, ""])
+        self._send({server_id: {"type": VIEWERS, "frames": batch} for server_id, batch in by_server.items()})
+
     def _send(self, events: Mapping[str, dict[str, Any]]) -> None:
         if not events:
             return
@@ -134,6 +142,11 @@ async def send_handoff(server_id: str, device_id: str, connection_id: int, clien
 async def send_ephemeral(server_id: str, device_ids: Sequence[str], frame: str) -> None:
     """Send a frame that may be lost to connected devices of one gateway."""
     await _send_all({server_id: {"type": EPHEMERAL, "to": list(device_ids), "frame": frame}})
+
+
+async def send_to_viewers(server_id: str, frames: Sequence[tuple[str, str, str]]) -> None:
+    """Send (group, frame, user who is not told) to whoever has the group open at a gateway. It may be lost."""
+    await _send_all({server_id: {"type": VIEWERS, "frames": [list(one) for one in frames]}})
 
 
 async def read_gateway_events(server_id: str) -> AsyncIterator[dict[str, Any]]:

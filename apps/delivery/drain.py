@@ -1,7 +1,7 @@
 """Draining inboxes: one window for each of many connections, read, filled with bodies and sent to their gateways."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +10,7 @@ from apps.delivery.frames import build_incoming
 from apps.delivery.rebuild import RebuildBusy, rebuild_inbox
 from apps.inbox.inbox import Change, RebuildLockLost, Window, WindowRequest, apply_changes, read_windows
 from apps.messagestore.base import Body
+from apps.messagestore.groups import GroupPointer
 from apps.messagestore.store import get_message_store
 from apps.observability.metrics import DRAINED_FRAMES
 
@@ -46,10 +47,11 @@ def drain(requests: Sequence[DrainRequest], bus: BusSender) -> int:
     windows = _read_usable_windows(requests)
     message_ids = [entry.member for _, window in windows for entry in window.entries if entry.kind == "message"]
     bodies = get_message_store().list_bodies(message_ids) if message_ids else {}
+    confirmed = _load_group_pointers(windows, bodies)
     pages: list[Page] = []
     stale: list[Change] = []
     for request, window in windows:
-        page, without_body = _build_page(request, window, bodies)
+        page, without_body = _build_page(request, window, bodies, confirmed)
         pages.append(page)
         stale += without_body
     bus.send_pages(pages)
@@ -79,7 +81,30 @@ def _to_window_request(request: DrainRequest) -> WindowRequest:
     return WindowRequest(user_id=request.user_id, device_id=request.device_id, epoch=request.epoch, after=request.after)
 
 
-def _build_page(request: DrainRequest, window: Window, bodies: dict[str, Body]) -> tuple[Page, list[Change]]:
+def _load_group_pointers(
+    windows: Sequence[tuple[DrainRequest, Window]], bodies: Mapping[str, Body]
+) -> dict[tuple[str, str, str], GroupPointer]:
+    """What these devices have confirmed of the groups whose messages wait for them, by (group, user, device)."""
+    group_ids = sorted({body.group_id for body in bodies.values() if body.group_id})
+    if not group_ids:
+        return {}
+    user_ids = sorted({request.user_id for request, _ in windows})
+    return {one.key: one for one in get_message_store().groups.list_pointers(group_ids, user_ids)}
+
+
+def _is_waited_for(request: DrainRequest, body: Body, confirmed: Mapping[tuple[str, str, str], GroupPointer]) -> bool:
+    if not body.group_id:
+        return request.device_id in body.waited_for
+    pointer = confirmed.get((body.group_id, request.user_id, request.device_id))
+    return pointer is None or not pointer.covers(body.sequence)
+
+
+def _build_page(
+    request: DrainRequest,
+    window: Window,
+    bodies: Mapping[str, Body],
+    confirmed: Mapping[tuple[str, str, str], GroupPointer],
+) -> tuple[Page, list[Change]]:
     """The page, and removals of entries that nobody can deliver any more."""
     frames: list[str] = []
     stale: list[Change] = []
@@ -88,7 +113,7 @@ def _build_page(request: DrainRequest, window: Window, bodies: dict[str, Body]) 
         frame = entry.frame
         if entry.kind == "message":
             body = bodies.get(entry.member)
-            if body is None or request.device_id not in body.waited_for:
+            if body is None or not _is_waited_for(request, body, confirmed):
                 stale.append(
                     Change(kind="remove", user_id=request.user_id, device_id=request.device_id, member=entry.member)
                 )

@@ -6,7 +6,8 @@ import time
 from collections.abc import Sequence
 
 from apps.accounts.selectors import device_exists
-from apps.delivery.frames import build_outcome, build_read_receipt
+from apps.delivery.frames import EVENT_PREFIX, build_group_event, build_outcome, build_read_receipt
+from apps.delivery.group_rebuild import list_events_of_groups, list_pending_of_groups, list_versions_of_groups
 from apps.inbox import inbox
 from apps.inbox.inbox import Waiting
 from apps.messagestore.base import TRACE_KEPT_MS
@@ -47,11 +48,19 @@ def rebuild_inbox(user_id: str, device_id: str, *, force: bool = False) -> int:
 
 
 def _list_messages(user_id: str, device_id: str) -> list[Waiting]:
+    """What the device has to confirm, and among it the groups' events that it may have missed, in order."""
     now_ms = int(time.time() * 1000)
     store = get_message_store()
     store.adopt_undelivered(user_id, device_id, now_ms)
-    pending = store.list_pending(user_id, device_id, now_ms)
-    return [Waiting(kind="message", member=message_id, frame="") for message_id in order_for_inbox(pending)]
+    of_groups = list_pending_of_groups(store, user_id, device_id)
+    since_ms = _receipts_since(user_id, device_id, now_ms)
+    events = {event.event_id: event for event in list_events_of_groups(store, user_id, since_ms)}
+    placed = [(one.event_id, one.group_id, one.sequence, one.timestamp_ms) for one in events.values()]
+    pending = [*store.list_pending(user_id, device_id, now_ms), *of_groups, *placed]
+    return [
+        build_group_event(events[one]) if one in events else Waiting(kind="message", member=one, frame="")
+        for one in order_for_inbox(pending)
+    ]
 
 
 def order_for_inbox(pending: Sequence[tuple[str, str, int, int]]) -> list[str]:
@@ -71,9 +80,7 @@ def order_for_inbox(pending: Sequence[tuple[str, str, int, int]]) -> list[str]:
 
 def _list_receipts(user_id: str, device_id: str) -> list[Waiting]:
     """What the server still holds, and what the Message DB knows since the device last acknowledged receipts."""
-    now_ms = int(time.time() * 1000)
-    acknowledged_ms = inbox.read_acknowledged_ms(user_id, device_id)
-    since_ms = max(acknowledged_ms - RECEIPT_MARGIN_MS, now_ms - TRACE_KEPT_MS)
+    since_ms = _receipts_since(user_id, device_id, int(time.time() * 1000))
     store = get_message_store()
     found = {receipt.member: receipt for receipt in inbox.read_receipts(user_id, device_id)}
     for standing in store.list_settled_since(user_id, since_ms):
@@ -81,4 +88,12 @@ def _list_receipts(user_id: str, device_id: str) -> list[Waiting]:
     for pointer in store.list_pointers_since(user_id, since_ms):
         receipt = build_read_receipt(pointer)
         found[receipt.member] = receipt
-    return list(found.values())
+    for receipt in list_versions_of_groups(user_id):
+        found[receipt.member] = receipt
+    # The groups' events stand among the messages.
+    return [receipt for receipt in found.values() if not receipt.member.startswith(EVENT_PREFIX)]
+
+
+def _receipts_since(user_id: str, device_id: str, now_ms: int) -> int:
+    acknowledged_ms = inbox.read_acknowledged_ms(user_id, device_id)
+    return max(acknowledged_ms - RECEIPT_MARGIN_MS, now_ms - TRACE_KEPT_MS)

@@ -7,6 +7,7 @@ from functools import partial
 from apps.accounts.models import HistoryErasure
 from apps.accounts.selectors import list_history_erasures
 from apps.accounts.services import close_erasure
+from apps.groups.selectors import list_group_ids
 from apps.messagestore.history import Window
 from apps.messagestore.store import get_message_store
 
@@ -53,5 +54,11 @@ def erase_in_chunks(erase_chunk: Callable[[int], int]) -> int:
 
 def _forget(order: HistoryErasure, limit: int) -> int:
     now_ms = int(time.time() * 1000)
-    window = Window(keeper_id=order.user_id, now_ms=now_ms, limit=limit, until_ms=order.accepted_until_ms)
+    window = Window(
+        keeper_id=order.user_id,
+        now_ms=now_ms,
+        limit=limit,
+        until_ms=order.accepted_until_ms,
+        group_ids=tuple(list_group_ids(order.user_id)),
+    )
     return get_message_store().history.forget(window)

@@ -13,6 +13,7 @@ from apps.accounts.selectors import DeliveryFacts, list_delivery_facts
 from apps.connections.bus import BusSender
 from apps.delivery.deliver import deliver_changes
 from apps.delivery.frames import build_incoming
+from apps.delivery.group_due import mark_due
 from apps.delivery.rebuild import order_for_inbox
 from apps.inbox.inbox import Change, count_waiting, delete_inbox, list_devices_page, list_missing
 from apps.messagestore.base import Standing
@@ -114,7 +115,10 @@ def release_device(user_id: str, device_id: str, now_ms: int) -> int:
     """
     # The Message DB last: as long as rows wait for the device, a sweep finds what is left to do.
     delete_inbox(user_id, device_id)
-    return get_message_store().release_device(user_id, device_id, now_ms)
+    store = get_message_store()
+    if groups := store.groups.remove_pointers(user_id, device_id):
+        mark_due(groups)
+    return store.release_device(user_id, device_id, now_ms)
 
 
 def _put_back(message_ids: Sequence[str], bus: BusSender) -> int:

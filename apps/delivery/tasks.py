@@ -11,6 +11,9 @@ from django.conf import settings
 
 from apps.connections.bus import BusSender
 from apps.delivery.drain import drain, to_request
+from apps.delivery.fan_out import fan_out
+from apps.delivery.group_counts import count_group
+from apps.delivery.group_sweep import sweep_behind, sweep_counts
 from apps.delivery.retention import carry_out_erasures, purge_expired
 from apps.delivery.sweep import release_device, sweep_inboxes, sweep_page
 from apps.messagestore.base import StoreUnavailable
@@ -71,6 +74,33 @@ def erase() -> None:
 def forget_device(user_id: str, device_id: str) -> None:
     """A device was removed: nothing waits for it any more."""
     release_device(user_id, device_id, int(time.time() * 1000))
+
+
+@shared_task(name="groups.fan_out")
+def fan_out_groups(group_ids: Sequence[str]) -> None:
+    """What is stored of these groups and not fanned out yet."""
+    for group_id in group_ids:
+        try:
+            fan_out(group_id, bus_sender())
+        except TRY_AGAIN:
+            logger.warning("the fan-out of %s was cut off; the sweep goes on", group_id, exc_info=True)
+
+
+@shared_task(name="groups.count")
+def count_groups(group_ids: Sequence[str]) -> None:
+    """How many members have these groups' messages."""
+    for group_id in group_ids:
+        try:
+            count_group(group_id, bus_sender())
+        except TRY_AGAIN:
+            logger.warning("the count of %s was cut off; it is due again", group_id, exc_info=True)
+
+
+@shared_task(name="groups.sweep")
+def sweep_groups() -> None:
+    """Fan-outs that were cut off, and counts that nobody was asked for."""
+    sweep_behind(bus_sender())
+    sweep_counts(bus_sender())
 
 
 @lru_cache(maxsize=1)

@@ -61,6 +61,8 @@ class GatewayEvents:
                 # A newcomer is found here before it is registered: this is not about it.
                 if connection is not None and 0 < connection.connection_id < event["connection"]:
                     connection.hand_over(event.get("client", 0))
+            case bus.VIEWERS:
+                self._process.open_groups.tell([(one[0], one[1], one[2]) for one in event["frames"]])
             case bus.EPHEMERAL:
                 for device_id in event["to"]:
                     if (connection := self._process.find(device_id)) is not None and connection.connection_id:
@@ -115,8 +117,10 @@ class GatewayEvents:
     def _obey(self, event: "ControlEvent") -> None:
         match event.kind:
             case control.DEVICES_REVOKED:
+                self._process.sessions.forget(event.user_id)
                 self._doubt(event.user_id, "")
             case control.USER_REVOKED:
+                self._process.sessions.forget(event.user_id)
                 self._process.directory.forget([event.user_id])
                 self._doubt(event.user_id, event.reason)
             case control.USER_DISCONNECTED:
@@ -183,6 +187,7 @@ class GatewayEvents:
     async def _check_everybody(self) -> None:
         """Control events may have been lost with the cache: ask the database whose session has ended."""
         self._process.directory.forget_all()
+        self._process.sessions.forget_all()
         self._process.presence.note_any_change()
         connections = list(self._process.connections())
         for start in range(0, len(connections), CHUNK):

@@ -66,6 +66,7 @@ def _typing(process: "GatewayProcess", connection: "Connection", frame: Typing) 
 
 def _open_chat(process: "GatewayProcess", connection: "Connection", frame: OpenChat) -> None:
     process.presence.open_chat(connection, frame)
+    process.open_groups.open_chat(connection, frame)
 
 
 _HANDLERS: "dict[type, Callable[[GatewayProcess, Connection, Any], None]]" = {

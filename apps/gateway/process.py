@@ -19,9 +19,12 @@ from apps.gateway.database import DatabaseThreads
 from apps.gateway.device_sightings import DeviceSightings
 from apps.gateway.drains import DrainRequests
 from apps.gateway.events import GatewayEvents
+from apps.gateway.group_pages import GroupPageReader
 from apps.gateway.heartbeats import Heartbeats, Silence
+from apps.gateway.open_groups import OpenGroups
 from apps.gateway.polls import PollConnections
 from apps.gateway.presence_watch import PresenceWatch
+from apps.gateway.sessions import KnownSessions
 from apps.gateway.typing_notices import TypingNotices
 from apps.gateway.worker_number import WorkerNumber
 from apps.ingest.batcher import IngestBatcher
@@ -56,6 +59,9 @@ class GatewayProcess:
         self.drains = DrainRequests(self.server_id)
         self.typing = TypingNotices(self.directory)
         self.presence = PresenceWatch(self.threads)
+        self.sessions = KnownSessions(self.threads)
+        self.group_pages = GroupPageReader(self.sessions, self.directory)
+        self.open_groups = OpenGroups(self.server_id, self.directory)
         self.bans = BanWatch(self.threads, address_bans)
         self.sightings = DeviceSightings(self.threads, self.connections)
         self.polls = PollConnections(self)
@@ -91,6 +97,8 @@ class GatewayProcess:
         self._own(self.drains.run(), "drains")
         self._own(self.typing.run(), "typing")
         self._own(self.presence.run(), "presence")
+        self._own(self.open_groups.run(), "open groups")
+        self._own(self.group_pages.run(), "pages of groups")
         self._own(self.bans.run(), "bans")
         self._own(self.sightings.run(), "sightings")
         self._own(self._events.read_bus(), "bus")
@@ -193,6 +201,7 @@ class GatewayProcess:
         self._remove(connection)
         self.silence.forget(connection)
         self.presence.forget(connection)
+        self.open_groups.forget(connection)
         self.sightings.note(connection.device_id)
         await connection.end()
         if connection.connection_id:

@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from django.conf import settings
 
+from apps.groups.keys import slow_key
 from apps.ingest.keys import dedup_key, limited_key, throttle_key
 from apps.protocol.limits import DEDUP_SECONDS
 from apps.valkey.async_keyspace import async_keyspace
@@ -118,3 +119,24 @@ async def count_for_throttle(messages: int, second: int) -> int:
         [("INCRBY", key, messages), ("EXPIRE", key, 2)]
     )
     return max(0, min(messages, limit - (int(total) - messages)))
+
+
+async def take_turns(writers: Sequence[tuple[str, str, int]]) -> list[int]:
+    """For each (group, user, seconds between messages): 0 for who may write now, else in how many ms. Raises
+    ValkeyError.
+    """
+    keyspace = async_keyspace(settings.INBOX_REDIS_URL)
+    keys = [slow_key(group_id, user_id) for group_id, user_id, _ in writers]
+    taken = await keyspace.execute_all(
+        [("SET", key, "1", "EX", seconds, "NX") for key, (_, _, seconds) in zip(keys, writers, strict=True)]
+    )
+    waiting = [key for key, turn in zip(keys, taken, strict=True) if not turn]
+    left = dict(zip(waiting, await keyspace.execute_all([("PTTL", key) for key in waiting]), strict=True))
+    return [0 if turn else max(1, int(left[key])) for key, turn in zip(keys, taken, strict=True)]
+
+
+async def give_back_turns(writers: Sequence[tuple[str, str]]) -> None:
+    """These (group, user) took a turn and did not write. Raises ValkeyError."""
+    if writers:
+        keys = [slow_key(group_id, user_id) for group_id, user_id in writers]
+        await async_keyspace(settings.INBOX_REDIS_URL).execute_all([("DEL", key) for key in keys])

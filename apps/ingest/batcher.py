@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from apps.ingest.admission import Done
 from apps.ingest.gate import Admitted, Gate, GateError
 from apps.ingest.measures import measure_batch, show_depths
-from apps.ingest.permissions import AccountDirectory, find_doubtful
+from apps.ingest.permissions import AccountDirectory, find_doubtful, list_parties
 from apps.ingest.submission import MessageSubmission, Origin, overloaded, unavailable
 from apps.ingest.waiting_receipts import WaitingReceipts
 from apps.messagelog.base import Entry, LogAppender, LogUnavailable
@@ -131,7 +131,7 @@ class IngestBatcher:
         """Everything of the batch that goes to the log; the rest has been told why not, or is held for a look-up."""
         done, self._done = self._done, []
         try:
-            ready = await self._with_known_accounts(batch) if batch else []
+            ready = await self._with_known_parties(batch) if batch else []
             return await self._gate.pass_batch(ready, done) if ready or done else Admitted()
         except (GateError, OSError):
             PAUSES["cache"].inc()
@@ -148,14 +148,14 @@ class IngestBatcher:
 
     # -- accounts that this process does not know yet -------------------------------------------------------------
 
-    async def _with_known_accounts(self, batch: Sequence[MessageSubmission]) -> list[MessageSubmission]:
+    async def _with_known_parties(self, batch: Sequence[MessageSubmission]) -> list[MessageSubmission]:
         """Those of the batch whose accounts are known, and surely where they would be refused. The others wait for the
         database, and with them what comes after them in the same conversation; everybody else goes on."""
-        unknown = self._directory.unknown(_accounts(batch))
+        unknown = self._directory.unknown(_parties(batch))
         if unknown:
             await self._directory.learn_from_cache(unknown)
             # Of all, not only of those: somebody else may have been forgotten meanwhile.
-            unknown = self._directory.unknown(_accounts(batch))
+            unknown = self._directory.unknown(_parties(batch))
         unknown += self._find_doubtful(batch)
         if not unknown and not self._held:
             return list(batch)
@@ -166,7 +166,7 @@ class IngestBatcher:
             key = (submission.origin, submission.conversation_id)
             if key in self._held:
                 self._held[key].append(submission)
-            elif missing.isdisjoint(_accounts([submission])):
+            elif missing.isdisjoint(_parties([submission])):
                 ready.append(submission)
             else:
                 self._held[key] = [submission]
@@ -234,11 +234,6 @@ class IngestBatcher:
             self._unsettled = False
 
 
-def _accounts(batch: Sequence[MessageSubmission]) -> list[str]:
-    """Sender and receiver of each."""
-    return [
-        user_id
-        for submission in batch
-        for user_id in (submission.origin.user_id, submission.frame.receiver_id)
-        if user_id is not None
-    ]
+def _parties(batch: Sequence[MessageSubmission]) -> list[str]:
+    """Whose facts decide about each."""
+    return [name for submission in batch for name in list_parties(submission.origin.user_id, submission.frame)]

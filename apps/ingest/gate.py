@@ -6,7 +6,16 @@ from dataclasses import dataclass, field
 
 from django.conf import settings
 
-from apps.ingest.admission import Done, Verdict, admit, count_for_limits, count_for_throttle
+from apps.groups.rules import is_exempt
+from apps.ingest.admission import (
+    Done,
+    Verdict,
+    admit,
+    count_for_limits,
+    count_for_throttle,
+    give_back_turns,
+    take_turns,
+)
 from apps.ingest.permissions import AccountDirectory, check_may_send
 from apps.ingest.snowflake import CannotIssue, SnowflakeIssuer
 from apps.ingest.submission import MessageSubmission, conflicting, overloaded, rate_limited, unavailable
@@ -53,7 +62,12 @@ class Gate:
             waits = step(batch)
             if waits is not None:
                 await waits
+        slowed = self._list_slowed(batch)
+        turns = await self._take_turns(slowed) if slowed else []
         verdicts = await admit([submission.to_candidate() for submission in batch], done)
+        if turns:
+            new = {one for one, verdict in zip(batch, verdicts, strict=True) if verdict.outcome == "new"}
+            await give_back_turns([_to_turn(one) for one in turns if one not in new])
         admitted = Admitted()
         taken: dict[str, MessageSubmission] = {}
         for submission, verdict in zip(batch, verdicts, strict=True):
@@ -84,6 +98,33 @@ class Gate:
             allowed[one.origin.user_id] -= 1
             if allowed[one.origin.user_id] < 0:
                 one.refusal = rate_limited(MINUTE_MS - now_ms % MINUTE_MS)
+
+    def _list_slowed(self, batch: Sequence[MessageSubmission]) -> list[tuple[MessageSubmission, int]]:
+        """Messages to groups with slow mode from those for whom it is, with its seconds. Usually there are none, and
+        nothing is asked.
+        """
+        return [
+            (one, seconds)
+            for one in batch
+            if one.refusal is None and one.frame.group_id is not None and (seconds := self._slow_mode_seconds(one))
+        ]
+
+    def _slow_mode_seconds(self, submission: MessageSubmission) -> int:
+        group_id = submission.frame.group_id or ""
+        group = self._directory.find_group(group_id)
+        member = self._directory.find_member(group_id, submission.origin.user_id)
+        return 0 if group is None or member is None or is_exempt(member.role) else group.slow_mode_seconds
+
+    @staticmethod
+    async def _take_turns(slowed: Sequence[tuple[MessageSubmission, int]]) -> list[MessageSubmission]:
+        """Those whose turn it is; the others are refused. After all that may refuse them, but before admission, for
+        what is admitted is sent: whoever turns out to repeat a message, or is over the rate, gives the turn back.
+        """
+        waits = await take_turns([(*_to_turn(one), seconds) for one, seconds in slowed])
+        for (submission, _), wait_ms in zip(slowed, waits, strict=True):
+            if wait_ms:
+                submission.refusal = rate_limited(wait_ms)
+        return [submission for submission, _ in slowed if submission.refusal is None]
 
     def _issue_ids(self, batch: Sequence[MessageSubmission]) -> None:
         for submission in batch:
@@ -126,6 +167,11 @@ class Gate:
                 submission.message_id, submission.timestamp_ms = verdict.message_id, verdict.timestamp_ms
                 submission.acknowledge(verdict.sequence)
                 admitted.questions.append(_to_question(submission))
+
+
+def _to_turn(submission: MessageSubmission) -> tuple[str, str]:
+    """The group in which slow mode gives turns, and whose turn it is."""
+    return submission.frame.group_id or "", submission.origin.user_id
 
 
 def _to_question(submission: MessageSubmission) -> Entry:

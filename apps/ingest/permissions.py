@@ -7,11 +7,15 @@ message through is checked again by the relay, and what would refuse it is looke
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 
 from django.conf import settings
 
 from apps.accounts.facts import FACTS_KEY, AccountFacts, cache_facts, decode_facts
+from apps.groups import facts as group_facts
+from apps.groups.facts import GroupFacts, MemberFacts, member_key
+from apps.groups.rules import may_write
+from apps.protocol import ids
 from apps.protocol.client_frames import SendMessage
 from apps.protocol.errors import ErrorCode, FrameError
 from apps.valkey.async_keyspace import async_keyspace
@@ -22,15 +26,18 @@ MAX_REMEMBERED = 100_000
 CONFIRMED_SECONDS = 5.0
 """For so long what the database said of an account may refuse messages; also a bound on what refusals cost it."""
 
-RunInThread = Callable[[Callable[[], dict[str, AccountFacts]]], Awaitable[dict[str, AccountFacts]]]
+Facts = AccountFacts | GroupFacts | MemberFacts
+RunInThread = Callable[[Callable[[], dict[str, Facts]]], Awaitable[dict[str, Facts]]]
 
 
 class AccountDirectory:
-    """The account facts that this process knows. ``run_in_thread`` runs database work off the event loop."""
+    """The facts of accounts, groups and memberships that this process knows, by id (of a membership by
+    ``member_key``). ``run_in_thread`` runs database work off the event loop.
+    """
 
     def __init__(self, run_in_thread: RunInThread) -> None:
         self._run_in_thread = run_in_thread
-        self._known: dict[str, AccountFacts] = {}
+        self._known: dict[str, Facts] = {}
         self._confirmed_until: dict[str, float] = {}
         self._loading: dict[object, set[str]] = {}
 
@@ -51,7 +58,18 @@ class AccountDirectory:
 
     def find(self, user_id: str) -> AccountFacts | None:
         """What is remembered of an account."""
-        return self._known.get(user_id)
+        facts = self._known.get(user_id)
+        return facts if isinstance(facts, AccountFacts) else None
+
+    def find_group(self, group_id: str) -> GroupFacts | None:
+        """What is remembered of a group."""
+        facts = self._known.get(group_id)
+        return facts if isinstance(facts, GroupFacts) else None
+
+    def find_member(self, group_id: str, user_id: str) -> MemberFacts | None:
+        """What is remembered of a membership."""
+        facts = self._known.get(member_key(group_id, user_id))
+        return facts if isinstance(facts, MemberFacts) else None
 
     def unknown(self, user_ids: Iterable[str]) -> list[str]:
         """Those of whom nothing is remembered, each once."""
@@ -67,11 +85,11 @@ class AccountDirectory:
 
     async def learn_from_database(self, user_ids: Sequence[str]) -> None:
         """Look these up in the users' database, off the event loop. Raises what the database or Valkey raises."""
-        learnt = await self._learn(user_ids, lambda ids: self._run_in_thread(lambda: cache_facts(ids)))
+        learnt = await self._learn(user_ids, lambda names: self._run_in_thread(lambda: _cache_facts(names)))
         self._confirmed_until |= dict.fromkeys(learnt, time.monotonic() + CONFIRMED_SECONDS)
 
     async def _learn(
-        self, user_ids: Sequence[str], load: Callable[[Sequence[str]], Awaitable[dict[str, AccountFacts]]]
+        self, user_ids: Sequence[str], load: Callable[[Sequence[str]], Awaitable[dict[str, Facts]]]
     ) -> list[str]:
         """Whose facts were loaded, and have not changed meanwhile."""
         key, loading = object(), set(user_ids)
@@ -84,7 +102,7 @@ class AccountDirectory:
         self._remember(learnt)
         return list(learnt)
 
-    def _remember(self, facts: dict[str, AccountFacts]) -> None:
+    def _remember(self, facts: Mapping[str, Facts]) -> None:
         if len(self._known) + len(facts) > MAX_REMEMBERED:
             self._known.clear()
             self._confirmed_until.clear()
@@ -96,25 +114,46 @@ class AccountDirectory:
             asyncio.get_running_loop().call_later(5.0, self.forget, missing)
 
 
-async def _read_cached(user_ids: Sequence[str]) -> dict[str, AccountFacts]:
+def _cache_facts(names: Sequence[str]) -> dict[str, Facts]:
+    accounts = [name for name in names if ids.is_user_id(name)]
+    others = [name for name in names if not ids.is_user_id(name)]
+    found: dict[str, Facts] = {}
+    if accounts:
+        found |= cache_facts(accounts)
+    if others:
+        found |= group_facts.cache_facts(others)
+    return found
+
+
+async def _read_cached(names: Sequence[str]) -> dict[str, Facts]:
     keyspace = async_keyspace(settings.INBOX_REDIS_URL)
-    texts = await keyspace.get_all([FACTS_KEY.format(user_id=one) for one in user_ids])
-    return {user_id: decode_facts(text) for user_id, text in zip(user_ids, texts, strict=True) if text is not None}
+    texts = await keyspace.get_all([FACTS_KEY.format(user_id=one) for one in names])
+    return {
+        name: decode_facts(text) if ids.is_user_id(name) else group_facts.decode_facts(text)
+        for name, text in zip(names, texts, strict=True)
+        if text is not None
+    }
+
+
+def list_parties(sender_id: str, frame: SendMessage) -> list[str]:
+    """The names of all facts by which a message is judged: of its sender, and its receiver or group and membership."""
+    if frame.group_id is not None:
+        return [sender_id, frame.group_id, member_key(frame.group_id, sender_id)]
+    return [sender_id] if frame.receiver_id is None else [sender_id, frame.receiver_id]
 
 
 def find_doubtful(sender_id: str, frame: SendMessage, directory: AccountDirectory) -> list[str]:
-    """The accounts to look up in the database before a message is refused on what is remembered of both."""
-    receiver_id = frame.receiver_id
-    if receiver_id is None or receiver_id == sender_id or check_may_send(sender_id, frame, directory) is None:
+    """The facts to look up in the database before a message is refused on what is remembered of them."""
+    if frame.receiver_id == sender_id or check_may_send(sender_id, frame, directory) is None:
         return []
-    accounts = (sender_id, receiver_id)
-    return [] if directory.unknown(accounts) else [one for one in accounts if not directory.is_confirmed(one)]
+    parties = list_parties(sender_id, frame)
+    return [] if directory.unknown(parties) else [one for one in parties if not directory.is_confirmed(one)]
 
 
 def check_may_send(sender_id: str, frame: SendMessage, directory: AccountDirectory) -> FrameError | None:
-    """The error for a message that may not be sent, or None. Both accounts must be known to the directory."""
+    """The error for a message that may not be sent, or None. All parties must be known to the directory."""
     if frame.group_id is not None:
-        return FrameError(ErrorCode.NOT_A_MEMBER, "You are not a member of this group.")
+        return _check_group(sender_id, frame.group_id, directory)
     if frame.receiver_id == sender_id:
         return FrameError(
             ErrorCode.INVALID_FIELD, "receiver_id: expected another user, not yourself.", field="receiver_id"
@@ -128,4 +167,18 @@ def check_may_send(sender_id: str, frame: SendMessage, directory: AccountDirecto
         return FrameError(ErrorCode.FORBIDDEN, "This user does not take messages from you.")
     if frame.receiver_id in sender.blocks:
         return FrameError(ErrorCode.FORBIDDEN, "You have blocked this user.")
+    return None
+
+
+def _check_group(sender_id: str, group_id: str, directory: AccountDirectory) -> FrameError | None:
+    group, member = directory.find_group(group_id), directory.find_member(group_id, sender_id)
+    sender = directory.find(sender_id)
+    if group is None or not group.exists or member is None or not member.exists:
+        return FrameError(ErrorCode.NOT_A_MEMBER, "You are not a member of this group.")
+    if sender is None or not sender.exists or sender.suspended:
+        return FrameError(ErrorCode.FORBIDDEN, "Your account may not send messages.")
+    if group.frozen:
+        return FrameError(ErrorCode.FORBIDDEN, "Moderators have frozen this group.")
+    if not may_write(member.role, only_admins_write=group.only_admins_write):
+        return FrameError(ErrorCode.FORBIDDEN, "Only admins may write in this group.")
     return None

@@ -11,8 +11,10 @@ from typing import Any, TypeVar
 import uvloop
 
 from apps.loadtest.connection import Address
+from apps.loadtest.crowd import Crowd
 from apps.loadtest.figures import Load, LoadFigures, collect_figures
 from apps.loadtest.pair import Account, Clock, Latencies, Pair
+from apps.loadtest.writer import Writer
 
 T = TypeVar("T")
 CONNECTING_AT_ONCE = 32
@@ -28,7 +30,7 @@ class Observer:
     def begin_span(self) -> None:
         """The warm-up is over: what is sent from now on counts."""
 
-    def look(self, pairs: Sequence[Pair], latencies: Latencies) -> None:
+    def look(self, pairs: Sequence[Pair], crowds: Sequence[Crowd], latencies: Latencies) -> None:
         """About a second has passed."""
 
     def end_span(self) -> None:
@@ -56,14 +58,18 @@ def run_on_uvloop(work: Coroutine[Any, Any, T]) -> T:
 
 
 async def run_load(
-    address: Address, accounts: Sequence[Account], load: Load, observer: Observer | None = None
+    address: Address,
+    accounts: Sequence[Account],
+    load: Load,
+    observer: Observer | None = None,
+    group_ids: Sequence[str] = (),
 ) -> LoadFigures:
-    """Send as `load` says between accounts, two a pair, and measure.
+    """Send as `load` says between accounts, two a pair, and from there on those of each group, and measure.
 
     Raises OSError when there is no server or it refuses or ends a connection, ValueError when accounts are missing.
     """
-    if len(accounts) < 2 * load.pairs:
-        raise ValueError(f"{load.pairs} pairs need {2 * load.pairs} accounts, here are {len(accounts)}")
+    if len(accounts) < load.accounts:
+        raise ValueError(f"{load.pairs} pairs need {load.accounts} accounts, here are {len(accounts)}")
     clock, latencies = Clock(starts_at=0.0, ends_at=0.0), Latencies()
     pairs = [
         Pair(
@@ -76,23 +82,36 @@ async def run_load(
         )
         for number in range(load.pairs)
     ]
+    crowds = [
+        Crowd(group_id, split_members(accounts, load, number), size=load.size, clock=clock)
+        for number, group_id in enumerate(group_ids)
+    ]
+    writers: list[Writer] = [*pairs, *crowds]
     try:
         for batch in split(pairs, CONNECTING_AT_ONCE):
             await asyncio.gather(*(pair.open(address) for pair in batch))
+        for crowd in crowds:
+            await crowd.open(address)
         with _quiet_collector():
-            await _drive(pairs, clock, latencies, load, observer or Observer())
-            await wait_for_the_rest([pair for pair in pairs if not pair.away])
+            await _drive(pairs, crowds, clock, latencies, load, observer or Observer())
+            await wait_for_the_rest([*(pair for pair in pairs if not pair.away), *crowds])
         drain_seconds = await _bring_back([pair for pair in pairs if pair.away], address)
     finally:
-        for pair in pairs:
-            pair.close()
-    return collect_figures(load, pairs, latencies, drain_seconds)
+        for writer in writers:
+            writer.close()
+    return collect_figures(load, pairs, latencies, drain_seconds, crowds)
 
 
-async def wait_for_the_rest(pairs: Sequence[Pair], looks: int = DRAIN_LOOKS) -> None:
-    """Wait until every message has ✓✓ or was refused, at most 10 s."""
+def split_members(accounts: Sequence[T], load: Load, number: int) -> Sequence[T]:
+    """Those of the accounts who are the members of the group of this number; the first one owns it and writes."""
+    start = 2 * load.pairs + number * load.group_size
+    return accounts[start : start + load.group_size]
+
+
+async def wait_for_the_rest(writers: Sequence[Writer], looks: int = DRAIN_LOOKS) -> None:
+    """Wait until every message has ✓✓, or has arrived at all members, or was refused, at most 10 s."""
     for _ in range(looks):
-        if all(pair.is_settled for pair in pairs):
+        if all(writer.is_settled for writer in writers):
             return
         await asyncio.sleep(DRAIN_LOOK_SECONDS)
 
@@ -103,14 +122,19 @@ def split(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:
         yield items[start : start + size]
 
 
-async def _drive(pairs: list[Pair], clock: Clock, latencies: Latencies, load: Load, observer: Observer) -> None:
+async def _drive(
+    pairs: list[Pair], crowds: list[Crowd], clock: Clock, latencies: Latencies, load: Load, observer: Observer
+) -> None:
     """Warm up, then measure."""
     begin = time.perf_counter()
     clock.starts_at = begin + load.warmup_seconds
     clock.ends_at = clock.starts_at + load.seconds
     async with asyncio.TaskGroup() as group:
-        group.create_task(_send(pairs, clock, load))
-        others = [group.create_task(_beat(pairs)), group.create_task(_look(pairs, latencies, observer))]
+        group.create_task(_send(pairs, crowds, clock, load))
+        others = [
+            group.create_task(_beat([*pairs, *crowds])),
+            group.create_task(_look(pairs, crowds, latencies, observer)),
+        ]
         await asyncio.sleep(clock.starts_at - time.perf_counter())
         observer.begin_span()
         await asyncio.sleep(clock.ends_at - time.perf_counter())
@@ -119,32 +143,35 @@ async def _drive(pairs: list[Pair], clock: Clock, latencies: Latencies, load: Lo
             other.cancel()
 
 
-async def _beat(pairs: Sequence[Pair]) -> None:
+async def _beat(writers: Sequence[Writer]) -> None:
     while True:
         await asyncio.sleep(HEARTBEAT_SECONDS)
-        for pair in pairs:
-            pair.beat()
+        for writer in writers:
+            writer.beat()
 
 
-async def _look(pairs: Sequence[Pair], latencies: Latencies, observer: Observer) -> None:
+async def _look(pairs: Sequence[Pair], crowds: Sequence[Crowd], latencies: Latencies, observer: Observer) -> None:
     while True:
         await asyncio.sleep(LOOK_SECONDS)
-        observer.look(pairs, latencies)
+        observer.look(pairs, crowds, latencies)
 
 
-async def _send(pairs: list[Pair], clock: Clock, load: Load) -> None:
+async def _send(pairs: Sequence[Pair], crowds: Sequence[Crowd], clock: Clock, load: Load) -> None:
     if load.rate <= 0:
         for pair in pairs:
             pair.start_window(load.window)
+        for crowd in crowds:
+            crowd.start_window(1)
         return
+    writers: list[Writer] = [*pairs, *crowds]
     begin = time.perf_counter()
-    for number, pair in enumerate(itertools.cycle(pairs)):
+    for number, writer in enumerate(itertools.cycle(writers)):
         due = begin + number / load.rate
         if due >= clock.ends_at:
             return
         if (early := due - time.perf_counter()) > 0:
             await asyncio.sleep(early)
-        pair.send()
+        writer.send()
 
 
 async def _bring_back(away: Sequence[Pair], address: Address) -> float | None:

@@ -143,6 +143,11 @@ class MessageLog(Protocol):
     def appender(self) -> LogAppender:
         """The running loop's appender."""
 
+    def append(self, entries: Sequence[Entry]) -> list[int]:
+        """Append from a thread that may wait, for what is rare; see LogAppender. Raises LogUnavailable: then the
+        entries may or may not be on the log.
+        """
+
     def reader(self, group: str, reader_id: str) -> LogReader:
         """A reader of a consumer group, which starts at the group's committed positions (at first: the oldest
         record).

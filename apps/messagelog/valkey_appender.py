@@ -3,9 +3,10 @@
 import asyncio
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from apps.messagelog.base import Entry, LogUnavailable, partition_of, sequence_of
-from apps.valkey.pools import ValkeyError, async_client
+from apps.valkey.pools import ValkeyError, async_client, sync_client
 from apps.valkey.scripts import Script
 
 _APPEND = Script(Path(__file__).parent / "lua" / "append.lua")
@@ -17,6 +18,26 @@ FIRST_PAUSE_SECONDS = 0.05
 LONGEST_PAUSE_SECONDS = 1.0
 
 
+def append_waiting(url: str, partitions: int, entries: Sequence[Entry]) -> list[int]:
+    """Append from a thread. Raises LogUnavailable."""
+    try:
+        return _to_sequences(_APPEND.run(sync_client(url), (), _to_arguments(entries, partitions)))
+    except (ValkeyError, OSError) as error:
+        raise LogUnavailable(str(error)) from error
+
+
+def _to_arguments(entries: Sequence[Entry], partitions: int) -> list[int | bytes]:
+    arguments: list[int | bytes] = []
+    for entry in entries:
+        arguments += (partition_of(entry.key, partitions), entry.payload)
+    return arguments
+
+
+def _to_sequences(answer: Sequence[Any]) -> list[int]:
+    generation, *positions = answer
+    return [sequence_of(int(generation), int(position)) for position in positions]
+
+
 class ValkeyStreamsAppender:
     """LogAppender on Valkey Streams: one script call a batch, never sent twice by the client library."""
 
@@ -26,14 +47,11 @@ class ValkeyStreamsAppender:
 
     async def append(self, entries: Sequence[Entry]) -> list[int]:
         """See LogAppender."""
-        arguments: list[int | bytes] = []
-        for entry in entries:
-            arguments += (partition_of(entry.key, self._partitions), entry.payload)
         try:
-            generation, *positions = await _APPEND.run_async(self._client, (), arguments)
+            answer = await _APPEND.run_async(self._client, (), _to_arguments(entries, self._partitions))
         except (ValkeyError, OSError) as error:
             raise LogUnavailable(str(error)) from error
-        return [sequence_of(int(generation), int(position)) for position in positions]
+        return _to_sequences(answer)
 
     async def wait_until_available(self) -> None:
         """See LogAppender."""

@@ -8,7 +8,7 @@ that with Kafka.
 """
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from django.conf import settings
 
 from apps.messagelog.base import (
     DeadLetter,
+    Entry,
     GroupIsRead,
     KnownLog,
     LogRecord,
@@ -33,7 +34,7 @@ from apps.messagelog.keys import (
     marks_key,
     stream_key,
 )
-from apps.messagelog.valkey_appender import ValkeyStreamsAppender
+from apps.messagelog.valkey_appender import ValkeyStreamsAppender, append_waiting
 from apps.messagelog.valkey_reader import ValkeyStreamsReader
 from apps.valkey.pools import ValkeyError, server_url, sync_client
 from apps.valkey.scripts import Script
@@ -60,6 +61,10 @@ class ValkeyStreamsMessageLog:
     def appender(self) -> ValkeyStreamsAppender:
         """See MessageLog."""
         return ValkeyStreamsAppender(self._url, self._partitions)
+
+    def append(self, entries: Sequence[Entry]) -> list[int]:
+        """See MessageLog."""
+        return append_waiting(self._url, self._partitions, entries)
 
     def reader(self, group: str, reader_id: str) -> ValkeyStreamsReader:
         """See MessageLog."""

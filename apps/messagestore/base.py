@@ -9,6 +9,7 @@ from apps.protocol import ids
 from apps.protocol.errors import ErrorCode
 
 if TYPE_CHECKING:
+    from apps.messagestore.groups import GroupMessages
     from apps.messagestore.history import MessageHistory
     from apps.messagestore.personal_data import PersonalData
 
@@ -29,7 +30,9 @@ class NewMessage:
 
     ``pending_devices`` are the receiver's devices, ``own_devices`` the sender's other ones: all must confirm.
     ``refusal`` is an error code where the message is withdrawn at once: then it has no content. ``sequence`` is the
-    position of this record.
+    position of this record. A message to a group has a ``group_id`` in place of a receiver, and pointers in place of
+    devices; of one that is not ``tracked`` nobody confirms anything, and one that is ``polled`` is not pushed.
+    ``members`` are those who should get it. It is kept for ``kept_ms``, unless it is stripped before.
     """
 
     message_id: str
@@ -50,11 +53,19 @@ class NewMessage:
     own_devices: tuple[str, ...]
     history_for: tuple[str, ...]
     refusal: str
+    group_id: str = ""
+    members: int = 0
+    tracked: bool = True
+    polled: bool = False
+    kept_ms: int = UNDELIVERED_KEPT_MS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Standing:
-    """How a message stands in the store; its body is not here. ``settled_at_ms`` is None until delivered or refused."""
+    """How a message stands; its body is not here. ``settled_at_ms`` is None until it is delivered or refused.
+
+    Of a message to a group ``delivered_count`` of ``members`` have it, and ``settled_at_ms`` is when that last grew.
+    """
 
     message_id: str
     sender_id: str
@@ -71,6 +82,9 @@ class Standing:
     repeated: bool
     settled_at_ms: int | None
     refusal: str
+    group_id: str = ""
+    members: int = 0
+    delivered_count: int = 0
 
     @property
     def message_id_by_client(self) -> ids.ClientMessageId:
@@ -159,6 +173,10 @@ class MessageStore(Protocol):
     @property
     def history(self) -> "MessageHistory":
         """What people who keep history can read back."""
+
+    @property
+    def groups(self) -> "GroupMessages":
+        """What is particular to groups."""
 
     @property
     def personal_data(self) -> "PersonalData":

@@ -17,7 +17,8 @@ class Window:
     """The part of a person's history that is asked for.
 
     Accepted after ``after_ms`` and not after ``until_ms`` (by the message's timestamp), not past its time at
-    ``now_ms``; at most ``limit`` items.
+    ``now_ms``; at most ``limit`` items. Where all conversations are asked for, those with other people always are, and
+    of groups those in ``group_ids``.
     """
 
     keeper_id: str
@@ -25,6 +26,7 @@ class Window:
     limit: int
     after_ms: int = 0
     until_ms: int = NEWEST
+    group_ids: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,7 +3,7 @@
 from typing import ClassVar
 
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
 
 
 class Message(models.Model):
@@ -36,12 +36,16 @@ class Message(models.Model):
     own_devices = models.TextField(blank=True, default="")
     waiting = models.BooleanField(default=True)
     confirmations = models.TextField(blank=True, default="")
-    history_for = models.CharField(max_length=40, blank=True, default="")
+    history_for = models.TextField(blank=True, default="")
     repeated = models.BooleanField(default=False)
     settled_at_ms = models.BigIntegerField(default=0)
     refusal = models.CharField(max_length=32, blank=True, default="")
     stripped_at_ms = models.BigIntegerField(null=True)
     expires_at_ms = models.BigIntegerField()
+    # Of a group too large to push to; how many members should get a message, and how many had it when last counted.
+    polled = models.BooleanField(default=False)
+    members = models.PositiveIntegerField(default=0)
+    delivered_count = models.PositiveIntegerField(default=0)
 
     class Meta:
         db_table = "message"
@@ -67,6 +71,18 @@ class Message(models.Model):
                 condition=~Q(history_for=""),
             ),
             models.Index(fields=["expires_at_ms"], name="message_expiry"),
+            models.Index(fields=["group_id", "sequence"], name="message_of_group", condition=~Q(group_id="")),
+            models.Index(
+                fields=["group_id", "sequence"],
+                name="message_group_waiting",
+                condition=Q(waiting=True) & ~Q(group_id=""),
+            ),
+            # Events: what has no digest.
+            models.Index(
+                fields=["group_id", "stored_at_ms"],
+                name="message_group_events",
+                condition=Q(digest="") & ~Q(group_id=""),
+            ),
         ]
 
     def __str__(self) -> str:
@@ -95,3 +111,43 @@ class ReadPointer(models.Model):
 
     def __str__(self) -> str:
         return f"{self.reader_id} in {self.conversation_id}: {self.sequence}"
+
+
+class GroupPointer(models.Model):
+    """What a member's device has confirmed of a group; without a device: what any of them has."""
+
+    group_id = models.CharField(max_length=16)
+    user_id = models.CharField(max_length=16)
+    device_id = models.CharField(max_length=16, blank=True, default="")
+    upto = models.BigIntegerField(default=0)
+    # Sequences above that, each followed by a space.
+    beyond = models.TextField(blank=True, default="")
+
+    class Meta:
+        db_table = "group_pointer"
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["group_id", "user_id", "device_id"], name="group_pointer_of_device")
+        ]
+        indexes: ClassVar = [models.Index(fields=["user_id", "device_id"], name="group_pointer_user")]
+
+    def __str__(self) -> str:
+        return f"{self.user_id} {self.device_id} in {self.group_id}: {self.upto}"
+
+
+class GroupProgress(models.Model):
+    """How far a group's rows are stored, and how far they are fanned out."""
+
+    group_id = models.CharField(primary_key=True, max_length=16)
+    stored_upto = models.BigIntegerField(default=0)
+    fanned_upto = models.BigIntegerField(default=0)
+
+    class Meta:
+        db_table = "group_progress"
+        indexes: ClassVar = [
+            models.Index(
+                fields=["group_id"], name="group_progress_behind", condition=Q(fanned_upto__lt=F("stored_upto"))
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.group_id}: {self.fanned_upto} of {self.stored_upto}"

@@ -26,14 +26,13 @@ from apps.messagestore.mongo_documents import (
     to_trace,
 )
 from apps.messagestore.mongo_errors import write_unordered
+from apps.messagestore.mongo_groups import MongoGroupMessages
 from apps.messagestore.mongo_history import MongoHistory
 from apps.messagestore.mongo_personal_data import MongoPersonalData
+from apps.messagestore.mongo_reads import find_by_id, find_by_triple, triple_of
 from apps.messagestore.mongo_session import MongoSessions
 
 BY_RECEIVER = [("receiver_id", 1), ("_id", 1)]
-TRIPLES = 500
-"""Looked for in one query, each as a branch of its own."""
-
 PENDING = {"conversation_id": 1, "sequence": 1, "timestamp": 1}
 
 
@@ -43,6 +42,7 @@ class MongoMessageStore:
     def __init__(self) -> None:
         self._sessions = MongoSessions(settings.MESSAGE_STORE_URL)
         self.history = MongoHistory(self._sessions)
+        self.groups = MongoGroupMessages(self._sessions)
         self.personal_data = MongoPersonalData(self._sessions)
 
     def set_up(self) -> list[str]:
@@ -73,21 +73,16 @@ class MongoMessageStore:
         others = [message for message in messages if message.message_id not in found]
         if others:
             by_triple = self._list_by_triple(others)
-            found |= {one.message_id: by_triple[_triple(one)] for one in others if _triple(one) in by_triple}
+            found |= {one.message_id: by_triple[triple_of(one)] for one in others if triple_of(one) in by_triple}
         if len(found) < len({message.message_id for message in messages}):
             # The primary refused a second row, but the first one could still be rolled back: too early to count on it.
             raise StoreUnavailable("a row that stood before is not on the majority yet")
         return found
 
     def _list_by_triple(self, messages: Sequence[NewMessage | ClientKey]) -> dict[tuple[str, str, str], Standing]:
-        found: dict[tuple[str, str, str], Standing] = {}
-        for start in range(0, len(messages), TRIPLES):
-            with self._sessions.open() as collections:
-                filters = [_by_triple(one, collections.sharded) for one in messages[start : start + TRIPLES]]
-                for document in collections.messages.find({"$or": filters}, WITHOUT_CONTENT):
-                    standing = to_standing(document)
-                    found[standing.sender_id, standing.sender_device, standing.client_id] = standing
-        return found
+        with self._sessions.open() as collections:
+            standings = [to_standing(row) for row in find_by_triple(collections, messages)]
+        return {triple_of(one): one for one in standings}
 
     def list_standings(self, message_ids: Sequence[str]) -> dict[str, Standing]:
         """See MessageStore. Finishes, in passing, rows of which a crash left only that to do."""
@@ -98,7 +93,7 @@ class MongoMessageStore:
     def list_standings_by_client(self, keys: Sequence[ClientKey]) -> dict[ClientKey, Standing]:
         """See MessageStore."""
         found = self._list_by_triple(keys)
-        return {key: found[_triple(key)] for key in keys if _triple(key) in found}
+        return {key: found[triple_of(key)] for key in keys if triple_of(key) in found}
 
     def mark_repeated(self, message_ids: Sequence[str]) -> None:
         """See MessageStore."""
@@ -199,6 +194,7 @@ class MongoMessageStore:
     def list_waiting_page(self, after: tuple[str, str], limit: int, before_ms: int) -> list[Standing]:
         """See MessageStore. Finishes, in passing, rows of which a crash left only that to do."""
         receiver_id, message_id = after
+        # Nothing of groups: null is not above any text.
         further = [{"receiver_id": {"$gt": receiver_id}}, {"receiver_id": receiver_id, "_id": {"$gt": message_id}}]
         condition = {"waiting": True, "stored_at": {"$lt": DatetimeMS(before_ms)}, "$or": further}
         with self._sessions.open() as collections:
@@ -240,26 +236,8 @@ class MongoMessageStore:
     def _list_by_id(
         self, message_ids: Sequence[str], condition: Mapping[str, Any], projection: Mapping[str, Any] | None
     ) -> list[Document]:
-        rows: list[Document] = []
         with self._sessions.open() as collections:
-            for chunk in statements.chunks(message_ids):
-                rows += collections.messages.find({"_id": {"$in": chunk}, **condition}, projection)
-            found = {row["_id"] for row in rows}
-            for chunk in statements.chunks([one for one in dict.fromkeys(message_ids) if one not in found]):
-                # A primary that has just taken over may not know yet that what it has is on the majority.
-                if collections.latest.find_one({"_id": {"$in": chunk}, **condition}, {"_id": 1}) is not None:
-                    raise StoreUnavailable("a row is not known to be on the majority yet")
-        return rows
-
-
-def _triple(message: NewMessage | ClientKey) -> tuple[str, str, str]:
-    return message.sender_id, message.sender_device, message.client_id
-
-
-def _by_triple(message: NewMessage | ClientKey, sharded: bool) -> Document:
-    """Over shards with the shard key, so that one shard is asked: there the triple is unique for each receiver."""
-    triple = {name: getattr(message, name) for name in ("sender_id", "sender_device", "client_id")}
-    return triple | ({"receiver_id": message.receiver_id or None, "group_id": None} if sharded else {})
+            return find_by_id(collections, message_ids, condition, projection)
 
 
 def _now_ms() -> int:

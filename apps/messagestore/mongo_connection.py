@@ -3,6 +3,7 @@
 import os
 import threading
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -19,6 +20,8 @@ DATABASE = "chatsite"
 
 MESSAGES = "messages"
 READ_POINTERS = "read_pointers"
+GROUP_POINTERS = "group_pointers"
+GROUP_PROGRESS = "group_progress"
 
 WRITE_TIMEOUT_MS = 5_000
 """How long a write waits for the majority, once it has been carried out."""
@@ -45,14 +48,16 @@ MAJORITY = ReadConcern("majority")
 class Collections:
     """The handles of one process.
 
-    ``messages`` and ``read_pointers`` write to the majority's journals and read from the primary what no failover can
-    take back: offsets are committed on their word. ``history`` is ``messages`` for reads that may be a little old, from
-    a secondary where there is one.
+    All but one write to the majority's journals and read from the primary what no failover can take back: offsets are
+    committed on their word. ``history`` is ``messages`` for reads that may be a little old, from a secondary where
+    there is one.
     """
 
     messages: Collection[Document]
     history: Collection[Document]
     read_pointers: Collection[Document]
+    group_pointers: Collection[Document]
+    group_progress: Collection[Document]
     sharded: bool
 
     @property
@@ -99,11 +104,14 @@ def open_collections(url: str) -> Collections:
         client.close()
         raise
     database = client.get_default_database(DATABASE, codec_options=CODEC, read_preference=ReadPreference.PRIMARY)
-    messages = database.get_collection(MESSAGES, write_concern=DURABLE, read_concern=MAJORITY)
+    get_durable = partial(database.get_collection, write_concern=DURABLE, read_concern=MAJORITY)
+    messages = get_durable(MESSAGES)
     return Collections(
         messages=messages,
         history=messages.with_options(read_preference=ReadPreference.SECONDARY_PREFERRED),
-        read_pointers=database.get_collection(READ_POINTERS, write_concern=DURABLE, read_concern=MAJORITY),
+        read_pointers=get_durable(READ_POINTERS),
+        group_pointers=get_durable(GROUP_POINTERS),
+        group_progress=get_durable(GROUP_PROGRESS),
         sharded=sharded,
     )
 

@@ -6,10 +6,19 @@ A message, as it lies in ``messages`` (times are BSON dates; what is marked with
     content?, envelope?, media? (both JSON text), reply_to?, timestamp, sent_at, stored_at,
     undelivered, pending_devices [], own_devices [], waiting, confirmations [{device_id, at}], history_for [],
     repeated, refusal, settled_at?, stripped_at?, expires_at
+    and of a group's only: polled, members, delivered_count
 
 A read pointer, in ``read_pointers``::
 
     _id "conversation_id reader_id", conversation_id, reader_id, peer_id, message_id, sequence, read_at
+
+How far a device is in a group, in ``group_pointers`` (``device_id`` is empty where it is what any of the user's has)::
+
+    _id "group_id user_id device_id", group_id, user_id, device_id, upto, beyond []
+
+How far a group is fanned out, in ``group_progress`` (``behind``: fanned_upto is below stored_upto)::
+
+    _id group_id, stored_upto, fanned_upto, behind
 """
 
 from collections.abc import Mapping
@@ -18,15 +27,8 @@ from typing import Any
 import orjson
 from bson.datetime_ms import DatetimeMS
 
-from apps.messagestore.base import (
-    TRACE_KEPT_MS,
-    UNDELIVERED_KEPT_MS,
-    Body,
-    NewMessage,
-    Pointer,
-    Standing,
-    Trace,
-)
+from apps.messagestore.base import TRACE_KEPT_MS, Body, NewMessage, Pointer, Standing, Trace
+from apps.messagestore.groups import GroupEvent, GroupPointer, GroupProgress, GroupRow
 from apps.messagestore.mongo_connection import Document
 
 LATEST_EXPIRY_MS = 2_145_830_400_000
@@ -36,10 +38,14 @@ CONTENT_FIELDS = ("content", "envelope", "media", "reply_to")
 WITHOUT_CONTENT = dict.fromkeys(CONTENT_FIELDS, 0)
 """A projection: standings and traces never need what people wrote."""
 
+OF_EVENT = dict.fromkeys(("group_id", "sequence", "timestamp", "envelope"), 1)
+"""A projection."""
+
 
 def to_document(message: NewMessage, now_ms: int) -> Document:
     """A message as it is inserted at ``now_ms``."""
     refused = bool(message.refusal)
+    tracked = message.tracked and not refused
     document: Document = {
         "_id": message.message_id,
         "sender_id": message.sender_id,
@@ -47,23 +53,25 @@ def to_document(message: NewMessage, now_ms: int) -> Document:
         "client_id": message.client_id,
         "digest": message.digest,
         "receiver_id": message.receiver_id or None,
-        "group_id": None,
+        "group_id": message.group_id or None,
         "conversation_id": message.conversation_id,
         "sequence": message.sequence,
         **_content_of(message),
         "timestamp": DatetimeMS(message.timestamp_ms),
         "sent_at": DatetimeMS(message.sent_at_ms),
         "stored_at": DatetimeMS(now_ms),
-        "undelivered": not refused,
+        "undelivered": tracked,
         "pending_devices": list(message.pending_devices),
         "own_devices": list(message.own_devices),
-        "waiting": not refused,
+        "waiting": tracked,
         "confirmations": [],
         "history_for": list(message.history_for),
         "repeated": False,
         "refusal": message.refusal,
-        "expires_at": to_expiry(now_ms + (TRACE_KEPT_MS if refused else UNDELIVERED_KEPT_MS)),
+        "expires_at": to_expiry(now_ms + (TRACE_KEPT_MS if refused else message.kept_ms)),
     }
+    if message.group_id:
+        document |= {"polled": message.polled, "members": message.members, "delivered_count": 0}
     if refused:
         document |= {"settled_at": DatetimeMS(now_ms), "stripped_at": DatetimeMS(now_ms)}
     return document
@@ -92,13 +100,21 @@ def to_standing(document: Mapping[str, Any]) -> Standing:
         repeated=document["repeated"],
         settled_at_ms=_to_ms(document.get("settled_at")),
         refusal=document["refusal"],
+        group_id=document["group_id"] or "",
+        members=document.get("members", 0),
+        delivered_count=document.get("delivered_count", 0),
     )
 
 
 def is_left_unfinished(document: Mapping[str, Any]) -> bool:
-    """Whether nobody waits for the message any more, and the statement that strips it, or stops waiting, never ran."""
-    return document["waiting"] and not (
-        document["undelivered"] or document["pending_devices"] or document["own_devices"]
+    """Whether nobody waits for the message any more, and the statement that strips it, or stops waiting, never ran.
+
+    Of a group's the row does not tell who waits for it: whoever counts its pointers finishes it.
+    """
+    return (
+        document["waiting"]
+        and document["receiver_id"] is not None
+        and not (document["undelivered"] or document["pending_devices"] or document["own_devices"])
     )
 
 
@@ -149,6 +165,54 @@ def to_pointer(document: Mapping[str, Any]) -> Pointer:
 def pointer_key(conversation_id: str, reader_id: str) -> str:
     """``_id`` of a read pointer: it makes the pair unique, over shards too."""
     return f"{conversation_id} {reader_id}"
+
+
+def to_group_row(document: Mapping[str, Any]) -> GroupRow:
+    """The row of a group's message or event, without its words."""
+    return GroupRow(
+        message_id=document["_id"],
+        group_id=document["group_id"],
+        sequence=document["sequence"],
+        sender_id=document["sender_id"],
+        sender_device=document["sender_device"],
+        timestamp_ms=int(document["timestamp"]),
+        undelivered=document["undelivered"],
+        delivered_count=document["delivered_count"],
+    )
+
+
+def to_group_event(document: Mapping[str, Any]) -> GroupEvent:
+    """The event of a document with the fields of OF_EVENT."""
+    return GroupEvent(
+        event_id=document["_id"],
+        group_id=document["group_id"],
+        sequence=document["sequence"],
+        timestamp_ms=int(document["timestamp"]),
+        facts=_from_json(document.get("envelope")) or {},
+    )
+
+
+def to_group_pointer(document: Mapping[str, Any]) -> GroupPointer:
+    """The pointer of a document of ``group_pointers``."""
+    return GroupPointer(
+        group_id=document["group_id"],
+        user_id=document["user_id"],
+        device_id=document["device_id"],
+        upto=document["upto"],
+        beyond=tuple(document["beyond"]),
+    )
+
+
+def to_group_progress(document: Mapping[str, Any]) -> GroupProgress:
+    """The progress of a document of ``group_progress``."""
+    return GroupProgress(
+        group_id=document["_id"], stored_upto=document["stored_upto"], fanned_upto=document["fanned_upto"]
+    )
+
+
+def group_pointer_key(pointer: GroupPointer) -> str:
+    """``_id`` of a group's pointer: it makes group, user and device unique, over shards too."""
+    return " ".join(pointer.key)
 
 
 def _content_of(message: NewMessage) -> Document:

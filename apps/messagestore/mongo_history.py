@@ -12,6 +12,8 @@ from apps.messagestore.mongo_connection import Collections, Document
 from apps.messagestore.mongo_documents import LATEST_EXPIRY_MS, to_body
 from apps.messagestore.mongo_errors import write_unordered
 from apps.messagestore.mongo_session import MongoSessions
+from apps.messagestore.mongo_statements import NOT_EMPTY
+from apps.protocol.ids import is_group_id
 
 NEWEST_FIRST = [("sequence", -1)]
 
@@ -24,7 +26,9 @@ class MongoHistory:
 
     def list_messages(self, conversation_id: str, window: Window, below: int = NEWEST) -> list[Body]:
         """See MessageHistory."""
-        condition = {"conversation_id": conversation_id, "sequence": {"$lt": below}} | _in_history(window)
+        condition: Document = {"conversation_id": conversation_id, "sequence": {"$lt": below}} | _in_history(window)
+        if is_group_id(conversation_id):
+            condition |= {"receiver_id": None, "group_id": conversation_id}  # the shard key, so that one shard is asked
         with self._sessions.open() as collections:
             rows = collections.history.find(condition).sort(NEWEST_FIRST).limit(window.limit)
             return [to_body(row) for row in rows]
@@ -43,8 +47,9 @@ class MongoHistory:
 
     def forget(self, window: Window) -> int:
         """See MessageHistory."""
+        everywhere = _everywhere(window, _kept(window))
         with self._sessions.open() as collections:
-            ids = [row["_id"] for row in collections.messages.find(_kept(window), {"_id": 1}).limit(window.limit)]
+            ids = [row["_id"] for row in collections.messages.find(everywhere, {"_id": 1}).limit(window.limit)]
             write_unordered(collections.messages, statements.forgettings(ids, window.keeper_id, window.now_ms))
         return len(ids)
 
@@ -61,12 +66,21 @@ def _in_history(window: Window) -> Document:
     return _kept(window) | alive
 
 
+def _everywhere(window: Window, condition: Document) -> Document:
+    """The condition in conversations with people and in the window's groups, each part with an index of its own."""
+    parts = [condition | {"receiver_id": NOT_EMPTY}]
+    if window.group_ids:
+        named = {"$in": list(window.group_ids)}
+        parts.append(condition | {"receiver_id": None, "group_id": named, "conversation_id": named})
+    return {"$or": parts}
+
+
 def _latest(window: Window, before: tuple[int, str]) -> list[Document]:
     """Conversations with the sequence and time of their last message, newest first, after one of them."""
     at = DatetimeMS(min(before[0], LATEST_EXPIRY_MS))
     further = [{"at": {"$lt": at}}, {"at": at, "_id": {"$lt": before[1]}}]
     return [
-        {"$match": _in_history(window)},
+        {"$match": _everywhere(window, _in_history(window))},
         {"$group": {"_id": "$conversation_id", "sequence": {"$max": "$sequence"}, "at": {"$max": "$timestamp"}}},
         {"$match": {"$or": further}},
         {"$sort": {"at": -1, "_id": -1}},
@@ -92,7 +106,7 @@ def _count_unread(collections: Collections, window: Window, conversation_ids: Se
     above = [{"conversation_id": one, "sequence": {"$gt": read.get(one, 0)}} for one in conversation_ids]
     counted = collections.history.aggregate(
         [
-            {"$match": {"receiver_id": window.keeper_id, "$or": above} | _in_history(window)},
+            {"$match": {"sender_id": {"$ne": window.keeper_id}, "$or": above} | _in_history(window)},
             {"$group": {"_id": "$conversation_id", "unread": {"$sum": 1}}},
         ]
     )

@@ -6,6 +6,9 @@ from apps.messagestore.mongo_documents import to_body, to_pointer, to_trace
 from apps.messagestore.mongo_session import MongoSessions
 from apps.messagestore.personal_data import HeldMessage
 
+MESSAGES = "msg-"
+"""What ids of messages begin with."""
+
 
 class MongoPersonalData:
     """PersonalData on the server of these sessions."""
@@ -16,7 +19,7 @@ class MongoPersonalData:
     def list_messages(self, user_id: str, after_id: str, limit: int) -> list[HeldMessage]:
         """See PersonalData."""
         with self._sessions.open() as collections:
-            rows = collections.messages.find(_of(user_id) | {"_id": {"$gt": after_id}}).sort("_id", 1).limit(limit)
+            rows = collections.messages.find(_of(user_id, after_id)).sort("_id", 1).limit(limit)
             return [HeldMessage(trace=to_trace(row), body=_body(row)) for row in rows]
 
     def count_messages(self, user_id: str) -> int:
@@ -35,11 +38,13 @@ class MongoPersonalData:
             ids = [row["_id"] for row in collections.messages.find(_of(user_id), {"_id": 1}).limit(limit)]
             collections.messages.delete_many({"_id": {"$in": ids}})
             collections.read_pointers.delete_many({"$or": [{"reader_id": user_id}, {"peer_id": user_id}]})
+            collections.group_pointers.delete_many({"user_id": user_id})
         return len(ids)
 
 
-def _of(user_id: str) -> Document:
-    return {"$or": [{"sender_id": user_id}, {"receiver_id": user_id}]}
+def _of(user_id: str, after_id: str = "") -> Document:
+    """Of events of groups, which are named "evt-", the sender is who asked for the change: they are the group's."""
+    return {"$or": [{"sender_id": user_id}, {"receiver_id": user_id}], "_id": {"$gt": max(after_id, MESSAGES)}}
 
 
 def _body(row: Document) -> Body | None:

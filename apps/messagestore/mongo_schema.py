@@ -20,6 +20,7 @@ POINTER_SHARD_KEY = {"_id": "hashed"}
 ALREADY_INITIALIZED = 23
 DEFINITION = ("unique", "expireAfterSeconds", "partialFilterExpression")
 WAITING = {"waiting": True}
+KEPT_BETWEEN_TWO = {"history_for": NOT_EMPTY, "receiver_id": NOT_EMPTY}
 
 
 class SchemaMismatch(ValueError):
@@ -59,12 +60,17 @@ MESSAGE_INDEXES = (
     _index("settled", "sender_id", "settled_at", partialFilterExpression={"settled_at": {"$exists": True}}),
     _index("pair", "sender_id", "receiver_id", "-timestamp", partialFilterExpression={"history_for": NOT_EMPTY}),
     _index("history", "conversation_id", "-sequence", partialFilterExpression={"history_for": NOT_EMPTY}),
-    _index("kept", "history_for", "conversation_id", "-sequence", partialFilterExpression={"history_for": NOT_EMPTY}),
-    _index("group", "group_id", "-timestamp", partialFilterExpression={"group_id": NOT_EMPTY}),
+    # A message to a group may be kept by hundreds, each with a key of their own: those are found by their group.
+    _index("kept", "history_for", "conversation_id", "-sequence", partialFilterExpression=KEPT_BETWEEN_TWO),
+    _index("group", "group_id", "sequence", partialFilterExpression={"group_id": NOT_EMPTY}),
+    _index("group_waiting", "group_id", "sequence", partialFilterExpression={"group_id": NOT_EMPTY} | WAITING),
+    _index("group_events", "group_id", "stored_at", partialFilterExpression={"group_id": NOT_EMPTY, "digest": ""}),
     # Best effort: the monitor comes once a minute, if at all. Reads filter by themselves, and a beat task deletes.
     _index("expiry", "expires_at", expireAfterSeconds=0),
 )
 POINTER_INDEXES = (_index("reader", "reader_id", "read_at"), _index("peer", "peer_id", "read_at"))
+GROUP_POINTER_INDEXES = (_index("group_user", "group_id", "user_id"), _index("user_device", "user_id", "device_id"))
+GROUP_PROGRESS_INDEXES = (_index("behind", "behind", partialFilterExpression={"behind": True}),)
 
 
 def unique_index(collections: Collections) -> Index:
@@ -82,10 +88,13 @@ def set_up(collections: Collections) -> Iterator[str]:
     """Make what is missing; yields a line for each thing looked at. Raises SchemaMismatch and PyMongoError."""
     yield from _make_indexes(collections.messages, (unique_index(collections), *MESSAGE_INDEXES))
     yield from _make_indexes(collections.read_pointers, POINTER_INDEXES)
+    yield from _make_indexes(collections.group_pointers, GROUP_POINTER_INDEXES)
+    yield from _make_indexes(collections.group_progress, GROUP_PROGRESS_INDEXES)
     if collections.sharded:
         _refuse_index_of_one_replica_set(collections.messages)
         yield _shard(collections.messages, SHARD_KEY)
-        yield _shard(collections.read_pointers, POINTER_SHARD_KEY)
+        for pointers in (collections.read_pointers, collections.group_pointers, collections.group_progress):
+            yield _shard(pointers, POINTER_SHARD_KEY)
 
 
 def _make_indexes(collection: Collection[Document], wanted: Sequence[Index]) -> Iterator[str]:

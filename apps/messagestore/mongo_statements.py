@@ -22,7 +22,9 @@ EMPTY: list[str] = []
 NOT_EMPTY = {"$gt": ""}
 """An array of ids that has any; so written, a partial index can be proven to hold all that a query asks for."""
 
-NOBODY_WAITS = {"waiting": True, "undelivered": False, "pending_devices": EMPTY, "own_devices": EMPTY}
+# No group's: who waits for those does not stand in the row.
+SETTLED = {"group_id": None, "undelivered": False}
+NOBODY_WAITS = SETTLED | {"waiting": True, "pending_devices": EMPTY, "own_devices": EMPTY}
 
 
 def chunks(message_ids: Iterable[str]) -> Iterator[list[str]]:
@@ -54,7 +56,7 @@ def last_confirmations(batch: Sequence[Confirmation]) -> list[UpdateMany]:
     return [
         UpdateMany(
             _of_receiver(chunk, user_id) | {"pending_devices": [device_id], "own_devices": EMPTY, "history_for": EMPTY},
-            _merge(_taking_off(device_id, at_ms), _stripping(at_ms)),
+            _merge(_taking_off(device_id, at_ms), stripping(at_ms)),
         )
         for user_id, device_id, at_ms, chunk in _by_device(batch, by_receiver=True)
     ]
@@ -110,7 +112,8 @@ def _taking_off(device_id: str, at_ms: int) -> Document:
     }
 
 
-def _stripping(at_ms: int) -> Document:
+def stripping(at_ms: int) -> Document:
+    """The update that takes the content out, and waits for nobody any more."""
     return {
         "$unset": dict.fromkeys(CONTENT_FIELDS, ""),
         "$set": {
@@ -154,8 +157,8 @@ def finishes(message_ids: Iterable[str], at_ms: int) -> list[UpdateMany]:
     for chunk in chunks(message_ids):
         named = {"_id": {"$in": chunk}}
         found += [
-            UpdateMany(named | NOBODY_WAITS | {"history_for": EMPTY}, _stripping(at_ms)),
-            UpdateMany(named | {"undelivered": False, "refusal": "", "history_for": NOT_EMPTY}, keep),
+            UpdateMany(named | NOBODY_WAITS | {"history_for": EMPTY}, stripping(at_ms)),
+            UpdateMany(named | SETTLED | {"refusal": "", "history_for": NOT_EMPTY}, keep),
             UpdateMany(named | NOBODY_WAITS | {"history_for": NOT_EMPTY}, {"$set": {"waiting": False}}),
         ]
     return found
@@ -196,7 +199,7 @@ def forgettings(message_ids: Iterable[str], keeper_id: str, at_ms: int) -> list[
     for chunk in chunks(message_ids):
         named = {"_id": {"$in": chunk}, "history_for": keeper_id}
         found += [
-            UpdateMany(named | alone, _merge(forgetting, _stripping(at_ms))),
+            UpdateMany(named | alone, _merge(forgetting, stripping(at_ms))),
             UpdateMany(named | not_alone, forgetting),
         ]
     return found

@@ -19,6 +19,7 @@ from apps.messagestore.base import (
     Standing,
     Trace,
 )
+from apps.messagestore.orm_groups import OrmGroupMessages
 from apps.messagestore.orm_history import OrmHistory
 from apps.messagestore.orm_personal_data import OrmPersonalData
 from apps.messagestore.orm_rows import (
@@ -56,6 +57,7 @@ class OrmMessageStore:
     """MessageStore on the database with the alias ``messages``."""
 
     history = OrmHistory()
+    groups = OrmGroupMessages()
     personal_data = OrmPersonalData()
 
     def set_up(self) -> list[str]:
@@ -132,7 +134,7 @@ class OrmMessageStore:
         # One statement: what the relay stores between two would stand in the second without what came before it.
         select = "SELECT id, conversation_id, sequence, timestamp_ms FROM message WHERE"
         received = "receiver_id = %s AND waiting AND pending_devices LIKE %s AND expires_at_ms > %s"
-        copies = "sender_id = %s AND own_devices <> '' AND own_devices LIKE %s AND expires_at_ms > %s"
+        copies = "sender_id = %s AND NOT own_devices = '' AND own_devices LIKE %s AND expires_at_ms > %s"
         values = [user_id, f"%{device_id} %", now_ms]
         rows = fetch(f"{select} {received} UNION ALL {select} {copies}", values * 2)
         return [(row[0], row[1], row[2], row[3]) for row in rows]
@@ -170,10 +172,11 @@ class OrmMessageStore:
 
     def list_waiting_page(self, after: tuple[str, str], limit: int, before_ms: int) -> list[Standing]:
         """See MessageStore."""
+        # Rows of groups have no receiver: the first page begins behind them.
         rows = fetch(
             f"SELECT {STANDING} FROM message WHERE waiting AND (receiver_id, id) > (%s, %s) AND stored_at_ms < %s"
             " ORDER BY receiver_id, id LIMIT %s",
-            [*after, before_ms, limit],
+            [*max(after, (" ", "")), before_ms, limit],
         )
         return [to_standing(row) for row in rows]
 

@@ -23,12 +23,14 @@ class OrmHistory:
 
     def list_conversations(self, window: Window, before: tuple[int, str] = (NEWEST, "")) -> list[Conversation]:
         """See MessageHistory."""
-        rows = fetch(CONVERSATIONS, _values(window, before_ms=before[0], before_id=before[1]))
+        conversations = CONVERSATIONS.format(groups=_marks(window))
+        rows = fetch(conversations, _values(window, before_ms=before[0], before_id=before[1]))
         return [Conversation(last=to_body(row[2:]), at_ms=row[0], unread=row[1]) for row in rows]
 
     def forget(self, window: Window) -> int:
         """See MessageHistory."""
-        ids = sorted(row[0] for row in fetch(f"{KEPT_BY} LIMIT %(limit)s", _values(window)))
+        kept_by = KEPT_BY.format(groups=_marks(window))
+        ids = sorted(row[0] for row in fetch(f"{kept_by} LIMIT %(limit)s", _values(window)))
         values = {"keeper": f"{window.keeper_id} ", "at": window.now_ms, "trace_until": window.now_ms + TRACE_KEPT_MS}
         changes = [{"id": one} | values for one in ids]
         with transaction_of_batch():
@@ -36,6 +38,15 @@ class OrmHistory:
             execute_each(FORGET, changes)
             execute_each(STRIP_RELEASED, changes)
         return len(ids)
+
+
+def _marks(window: Window) -> str:
+    """Marks for the groups' ids; PostgreSQL takes no empty list."""
+    return ", ".join(f"%({name})s" for name in _groups(window)) or "NULL"
+
+
+def _groups(window: Window) -> dict[str, str]:
+    return {f"group_{number}": group_id for number, group_id in enumerate(window.group_ids)}
 
 
 def _values(window: Window, **others: Any) -> dict[str, Any]:
@@ -46,4 +57,6 @@ def _values(window: Window, **others: Any) -> dict[str, Any]:
         "until": window.until_ms,
         "now": window.now_ms,
         "limit": window.limit,
-    } | others
+        **_groups(window),
+        **others,
+    }

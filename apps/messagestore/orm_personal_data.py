@@ -6,7 +6,8 @@ from apps.messagestore.orm_session import execute, execute_each, fetch, fetch_by
 from apps.messagestore.orm_statements import BODY, POINTER, TRACE
 from apps.messagestore.personal_data import HeldMessage
 
-SENT_OR_RECEIVED = "FROM message WHERE (sender_id = %(user)s OR receiver_id = %(user)s)"
+# Of events of groups, which are named "evt-", the sender is who asked for the change: they are the group's.
+SENT_OR_RECEIVED = "FROM message WHERE (sender_id = %(user)s OR receiver_id = %(user)s) AND id >= 'msg-'"
 IDS = f"SELECT id {SENT_OR_RECEIVED} AND id > %(after)s ORDER BY id LIMIT %(limit)s"
 COUNT = f"SELECT count(*) {SENT_OR_RECEIVED}"
 WITH_CONTENT = "AND stripped_at_ms IS NULL AND refusal = ''"
@@ -36,6 +37,7 @@ class OrmPersonalData:
         with transaction_of_batch():
             execute_each("DELETE FROM message WHERE id = %s", [(one,) for one in ids])
             execute("DELETE FROM read_pointer WHERE reader_id = %s OR peer_id = %s", [user_id, user_id])
+            execute("DELETE FROM group_pointer WHERE user_id = %s", [user_id])
         return len(ids)
 
 

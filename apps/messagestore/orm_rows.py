@@ -8,7 +8,6 @@ import orjson
 from apps.messagestore.base import (
     HISTORY_KEPT_MS,
     TRACE_KEPT_MS,
-    UNDELIVERED_KEPT_MS,
     Body,
     Confirmation,
     NewMessage,
@@ -21,6 +20,7 @@ from apps.messagestore.base import (
 def insert_values(message: NewMessage, now_ms: int) -> tuple[Any, ...]:
     """Parameters of INSERT."""
     refused = bool(message.refusal)
+    tracked = message.tracked and not refused
     return (
         message.message_id,
         message.sender_id,
@@ -28,6 +28,7 @@ def insert_values(message: NewMessage, now_ms: int) -> tuple[Any, ...]:
         message.client_id,
         message.digest,
         message.receiver_id,
+        message.group_id,
         message.conversation_id,
         message.sequence,
         message.content,
@@ -37,16 +38,18 @@ def insert_values(message: NewMessage, now_ms: int) -> tuple[Any, ...]:
         message.timestamp_ms,
         message.sent_at_ms,
         now_ms,
-        not refused,
+        tracked,
         _to_list(message.pending_devices),
         _to_list(message.own_devices),
-        not refused,
+        tracked,
         _to_list(message.history_for),
         False,
         now_ms if refused else 0,
         message.refusal,
         now_ms if refused else None,
-        now_ms + (TRACE_KEPT_MS if refused else UNDELIVERED_KEPT_MS),
+        now_ms + (TRACE_KEPT_MS if refused else message.kept_ms),
+        message.polled,
+        message.members,
     )
 
 
@@ -95,6 +98,9 @@ def to_standing(row: tuple[Any, ...]) -> Standing:
         repeated=bool(row[12]),
         settled_at_ms=row[13] or None,
         refusal=row[14],
+        group_id=row[15],
+        members=row[16],
+        delivered_count=row[17],
     )
 
 

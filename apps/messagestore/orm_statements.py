@@ -2,7 +2,8 @@
 
 STANDING = (
     "id, sender_id, sender_device, client_id, digest, receiver_id, conversation_id, sequence, timestamp_ms,"
-    " undelivered, pending_devices, own_devices, repeated, settled_at_ms, refusal"
+    " undelivered, pending_devices, own_devices, repeated, settled_at_ms, refusal, group_id,"
+    " members, delivered_count"
 )
 TRACE = f"{STANDING}, sent_at_ms, stored_at_ms, confirmations, history_for, stripped_at_ms, expires_at_ms"
 BODY = (
@@ -13,16 +14,17 @@ POINTER = "conversation_id, reader_id, peer_id, message_id, sequence, read_at_ms
 RAISE_POINTER = (
     f"INSERT INTO read_pointer ({POINTER}) VALUES (%s, %s, %s, %s, %s, %s)"
     " ON CONFLICT (conversation_id, reader_id) DO UPDATE SET"
-    " message_id = excluded.message_id, sequence = excluded.sequence, read_at_ms = excluded.read_at_ms"
+    " peer_id = excluded.peer_id, message_id = excluded.message_id, sequence = excluded.sequence,"
+    " read_at_ms = excluded.read_at_ms"
     " WHERE excluded.sequence > read_pointer.sequence"
 )
 INSERT = (
     "INSERT INTO message (id, sender_id, sender_device, client_id, digest, receiver_id, group_id, conversation_id,"
     " sequence, content, envelope, media, reply_to, timestamp_ms, sent_at_ms, stored_at_ms, undelivered,"
     " pending_devices, own_devices, waiting, confirmations, history_for, repeated, settled_at_ms, refusal,"
-    " stripped_at_ms, expires_at_ms)"
-    " VALUES (%s, %s, %s, %s, %s, %s, '', %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, '', %s, %s, %s, %s, %s,"
-    " %s) ON CONFLICT DO NOTHING"
+    " stripped_at_ms, expires_at_ms, polled, members, delivered_count)"
+    " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, '', %s, %s, %s, %s, %s,"
+    " %s, %s, %s, 0) ON CONFLICT DO NOTHING"
 )
 # SQL reads the old values on the right-hand side: a list that is this one device, or empty, will be empty.
 STRIP = (
@@ -67,23 +69,21 @@ STRIP_RELEASED = (
     "UPDATE message SET content = NULL, envelope = NULL, media = NULL, reply_to = NULL, stripped_at_ms = %(at)s,"
     " expires_at_ms = %(trace_until)s WHERE id = %(id)s AND NOT waiting AND history_for = '' AND stripped_at_ms IS NULL"
 )
-KEPT = "history_for <> '' AND history_for LIKE %(like)s AND timestamp_ms > %(after)s AND timestamp_ms <= %(until)s"
+# As the conditions of partial indexes are written: SQLite uses one only where the query says the very same.
+OF_GROUP = "NOT (group_id = '')"
+KEPT = "NOT (history_for = '') AND history_for LIKE %(like)s AND timestamp_ms > %(after)s AND timestamp_ms <= %(until)s"
 IN_HISTORY = f"{KEPT} AND refusal = '' AND stripped_at_ms IS NULL AND expires_at_ms > %(now)s"
-# Two halves, each with an index of its own.
-KEPT_BY = (
-    f"SELECT id FROM message WHERE sender_id = %(keeper)s AND {KEPT}"
-    f" UNION SELECT id FROM message WHERE receiver_id = %(keeper)s AND {KEPT}"
-)
+# Three parts without overlap, each with an index of its own; {groups} are marks for the groups' ids.
+PARTS = ("sender_id = %(keeper)s AND group_id = ''", "receiver_id = %(keeper)s", "conversation_id IN ({groups})")
+KEPT_BY = " UNION ALL ".join(f"SELECT id FROM message WHERE {part} AND {KEPT}" for part in PARTS)
+OF_KEPT = "conversation_id, sequence, timestamp_ms, sender_id"
 LATEST = (
     "SELECT kept.conversation_id AS conversation, max(kept.sequence) AS last_sequence, max(kept.timestamp_ms) AS at_ms,"
-    " sum(CASE WHEN kept.receiver_id = %(keeper)s AND kept.sequence > coalesce(read.sequence, 0) THEN 1 ELSE 0 END)"
+    " sum(CASE WHEN kept.sender_id <> %(keeper)s AND kept.sequence > coalesce(read.sequence, 0) THEN 1 ELSE 0 END)"
     " AS unread FROM ("
-    "SELECT conversation_id, sequence, timestamp_ms, receiver_id FROM message"
-    f" WHERE sender_id = %(keeper)s AND {IN_HISTORY}"
-    " UNION ALL "
-    "SELECT conversation_id, sequence, timestamp_ms, receiver_id FROM message"
-    f" WHERE receiver_id = %(keeper)s AND {IN_HISTORY}"
-    ") kept LEFT JOIN read_pointer read ON read.conversation_id = kept.conversation_id AND read.reader_id = %(keeper)s"
+    + " UNION ALL ".join(f"SELECT {OF_KEPT} FROM message WHERE {part} AND {IN_HISTORY}" for part in PARTS)
+    + ") kept LEFT JOIN read_pointer read"
+    " ON read.conversation_id = kept.conversation_id AND read.reader_id = %(keeper)s"
     " GROUP BY kept.conversation_id"
     " HAVING (max(kept.timestamp_ms), kept.conversation_id) < (%(before_ms)s, %(before_id)s)"
     " ORDER BY max(kept.timestamp_ms) DESC, kept.conversation_id DESC LIMIT %(limit)s"
@@ -94,3 +94,27 @@ CONVERSATIONS = (
     f" WHERE {IN_HISTORY} ORDER BY at_ms DESC, conversation_id DESC"
 )
 FORGET = "UPDATE message SET history_for = replace(history_for, %(keeper)s, '') WHERE id = %(id)s"
+RAISE_STORED = (
+    "INSERT INTO group_progress (group_id, stored_upto, fanned_upto) VALUES (%s, %s, 0)"
+    " ON CONFLICT (group_id) DO UPDATE SET stored_upto = excluded.stored_upto"
+    " WHERE excluded.stored_upto > group_progress.stored_upto"
+)
+RAISE_FANNED = "UPDATE group_progress SET fanned_upto = %s WHERE group_id = %s AND fanned_upto < %s"
+GROUP_ROW = "id, group_id, sequence, sender_id, sender_device, timestamp_ms, undelivered, delivered_count"
+GROUP_POINTER = "group_id, user_id, device_id, upto, beyond"
+ADD_POINTER = f"INSERT INTO group_pointer ({GROUP_POINTER}) VALUES (%s, %s, %s, %s, %s) ON CONFLICT DO NOTHING"
+CHANGE_POINTER = (
+    "UPDATE group_pointer SET upto = %s, beyond = %s"
+    " WHERE group_id = %s AND user_id = %s AND device_id = %s AND upto = %s AND beyond = %s"
+)
+# What nobody waits for any more is settled for good: no later count says anything about it.
+SETTLE = (
+    "UPDATE message SET" + STRIP.format(gone="NOT %(waited)s AND history_for = ''") + ", expires_at_ms = CASE"
+    " WHEN NOT %(waited)s AND history_for = '' THEN %(trace_until)s"
+    " WHEN NOT %(waited)s THEN %(history_until)s ELSE expires_at_ms END,"
+    " settled_at_ms = CASE WHEN %(count)s > delivered_count THEN %(at)s ELSE settled_at_ms END,"
+    " undelivered = (undelivered AND NOT %(all)s),"
+    " waiting = %(waited)s,"
+    " delivered_count = CASE WHEN %(count)s > delivered_count THEN %(count)s ELSE delivered_count END"
+    f" WHERE id = %(id)s AND waiting AND {OF_GROUP}"
+)

@@ -34,6 +34,6 @@ class PersonalData(Protocol):
         """How far somebody has read each conversation."""
 
     def erase(self, user_id: str, limit: int) -> int:
-        """Delete rows of messages that somebody sent or received, at most so many, and the read pointers of them and
-        about them. May be repeated. Returns the messages deleted.
+        """Delete rows of messages that somebody sent or received, at most so many, the read pointers of them and about
+        them, and how far their devices are in groups. May be repeated. Returns the messages deleted.
         """

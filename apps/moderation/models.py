@@ -16,7 +16,8 @@ ACTOR_NAME_MAX_LENGTH = 32
 
 class Report(models.Model):
     """A user reports a user, or a message by its id. ``content`` is what the reporter handed in, true or not. Without a
-    reporter it is the site's own: the spam scorer has limited somebody.
+    reporter it is the site's own: the spam scorer has limited somebody. ``group_id`` is of the group that the message
+    went to.
 
     ``repeats`` counts how often the same was reported again while it was open.
     """
@@ -39,6 +40,7 @@ class Report(models.Model):
     reporter = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, null=True, related_name="reports_made")
     reported_user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="reports_about")
     message_id = models.CharField(max_length=20, blank=True, default="")
+    group_id = models.CharField(max_length=16, blank=True, default="", db_index=True)
     reason = models.CharField(max_length=REASON_MAX_LENGTH)
     content = models.TextField(max_length=CONTENT_MAX_LENGTH, blank=True, default="")
     state = models.CharField(max_length=11, choices=State, default=State.OPEN)

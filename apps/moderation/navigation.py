@@ -11,7 +11,8 @@ from apps.accounts.models import User
 
 _PEOPLE = (
     ("Reports", "flag", "admin:moderation_report_changelist", "moderation.view_report"),
-    ("Users", "group", "admin:accounts_user_changelist", "accounts.view_user"),
+    ("Users", "person", "admin:accounts_user_changelist", "accounts.view_user"),
+    ("Groups", "group", "admin:groups_group_changelist", "groups.view_group"),
     ("Bans by address", "block", "admin:moderation_addressban_changelist", "moderation.view_addressban"),
     ("Audit log", "history", "admin:moderation_auditentry_changelist", "moderation.view_auditentry"),
 )
@@ -19,7 +20,7 @@ _SERVERS = (
     ("Live figures", "monitoring", "live-figures", "moderation.view_live_figures"),
     ("Dead letters", "mail_off", "dead-letters", "moderation.view_dead_letters"),
 )
-_ACCESS = (("Groups", "shield_person", "admin:auth_group_changelist", "auth.view_group"),)
+_ACCESS = (("Moderator roles", "shield_person", "admin:auth_group_changelist", "auth.view_group"),)
 
 
 def build_navigation(request: HttpRequest) -> list[dict[str, Any]]:

@@ -31,6 +31,7 @@ def list_reports(user_id: str) -> Lines:
             "report_id": report.pk,
             "reported_user_id": report.reported_user_id,
             "message_id": report.message_id or None,
+            "group_id": report.group_id or None,
             "reason": report.reason,
             "content": report.content,
             "state": report.state,

@@ -8,6 +8,7 @@ from django.contrib.auth.models import Group, Permission
 _READING = (
     "accounts.view_user",
     "accounts.view_device",
+    "groups.view_group",
     "moderation.view_report",
     "moderation.view_warningnote",
     "moderation.view_addressban",

@@ -11,6 +11,7 @@ _SECRETS = re.compile(
     r"""
     (?P<url>://[^\s:/@]*:)[^\s/@]+(?=@)                                 # redis://user:password@host
     | (?P<query>[?&](?:ticket|token|key|password)=)[^\s&"'#]+           # /ws/chat/?ticket=…
+    | (?P<path>/api/invite/|/join/\#)[^\s/?\#"'&]+                     # an invite into a group
     | (?P<header>\b(?:authorization|cookie|set-cookie)['"]?\s*[:=,]\s*b?['"]?)[^\r\n'"]+
     | (?P<scheme>\bToken\s+)[0-9A-Za-z_-]{16,}                          # Authorization: Token …
     """,

@@ -14,6 +14,7 @@ from django.urls import reverse
 from apps.messagelog.log import get_message_log
 from apps.messagestore.store import get_message_store
 from apps.operations.caches import UnsuitableCache, check_caches
+from apps.operations.group_tracing import list_late_groups
 from apps.operations.health import CHECKS, RELAY_GROUP, Check, NotReady
 from apps.operations.preflight import list_own_databases
 from apps.operations.schema import list_missing_migrations
@@ -24,6 +25,8 @@ Level = Literal["ok", "warning", "fault"]
 LAG_WORTH_A_WORD = 10_000
 EXPIRED_WORTH_A_WORD = 10_000
 CLOCK_SKEW_SECONDS = 2.0
+FAN_OUT_LATE_MS = 60_000
+GROUPS_NAMED = 5
 LEAST_FREE_BYTES = 1 << 30
 LEAST_FREE_SHARE = 0.05
 
@@ -106,6 +109,14 @@ def _look_at_log() -> list[Finding]:
     return found
 
 
+def _look_at_groups() -> list[Finding]:
+    late = list_late_groups(FAN_OUT_LATE_MS)
+    named = ", ".join(late[:GROUPS_NAMED]) + (" …" if late[GROUPS_NAMED:] else "")
+    advice = "Celery fans out, and beat asks again every 10 s for what was left: do both run? Workers log what fails."
+    text = f"{len(late):,} groups wait for over a minute: {named}" if late else "none waits for its fan-out"
+    return [_judge("groups", text, warn=bool(late), advice=advice)]
+
+
 def _look_at_retention() -> list[Finding]:
     expired = get_message_store().count_expired(int(time.time() * 1000))
     advice = "Is Celery beat running? `manage.py purge_expired` does it now."
@@ -148,6 +159,7 @@ LOOKS: dict[str, Callable[[], list[Finding]]] = {
     "valkey": _look_at_valkeys,
     "migrations": _look_at_migrations,
     "log": _look_at_log,
+    "groups": _look_at_groups,
     "retention": _look_at_retention,
     "clocks": _look_at_clocks,
     "disk": _look_at_disk,

@@ -65,7 +65,17 @@ def list_parts(plan: SitePlan, servers: Sequence[EmbeddedValkey]) -> list[Part]:
         parts.append(Part(name=name, command=command, stop_rank=GATEWAY_RANK, stop_seconds=GATEWAY_STOP_SECONDS))
     delivery = {
         "relay": [*manage, "relay"],
-        "worker": [*celery, "worker", "-Q", "gaps,drain,sweeps", "-c", "2", "-l", "WARNING", *WORKER_QUIET],
+        "worker": [
+            *celery,
+            "worker",
+            "-Q",
+            "gaps,drain,fan_out,counts,sweeps",
+            "-c",
+            "2",
+            "-l",
+            "WARNING",
+            *WORKER_QUIET,
+        ],
         "beat": [*celery, "beat", "-l", "WARNING"],
     }
     if settings.SPAM_SCORING:

@@ -16,6 +16,7 @@ from apps.accounts.selectors import get_settings
 from apps.messagestore.personal_data import HeldMessage
 from apps.messagestore.store import get_message_store
 from apps.moderation.personal_data import count_held, describe_conduct, list_reports
+from apps.operations.group_data import count_memberships, list_memberships
 from apps.operations.progress import Advance
 
 PAGE = 500
@@ -25,11 +26,13 @@ README = """What the site holds of you.
 profile.json        your account and settings
 devices.json        where you are logged in
 contacts.json       your contact list; blocks.json whom you have blocked
+groups.json         the groups that you are or were in, as what, from when to when, and until when you muted them
 reports.json        what you have reported to the moderators
 conduct.json        what moderators and the spam scorer decided about you, and that you were reported; by whom and in
                     which words stays with those who did
-messages.jsonl      one message a line that you sent or received, as far as the server still has it; "content" is there
-                    where you wrote it, keep a history of it, or have not received it yet
+messages.jsonl      one message a line that you sent or received, and what you sent to groups, as far as the server
+                    still has it; "content" is there where you wrote it, keep a history of it, or have not received
+                    it yet
 read_pointers.jsonl how far you have read each conversation
 Times are milliseconds since 1970-01-01 UTC, or ISO 8601. The log of the last {hours} h may hold what was sent then.
 """
@@ -42,6 +45,7 @@ def count_data(user: User) -> dict[str, int]:
         "devices": Device.objects.filter(user=user).count(),
         "contacts": Contact.objects.filter(owner=user).count(),
         "blocks": Block.objects.filter(owner=user).count(),
+        "memberships": count_memberships(user.pk),
         "messages": held.count_messages(user.pk),
         "read_pointers": len(held.list_read_pointers(user.pk)),
         **count_held(user.pk),
@@ -82,6 +86,8 @@ def _fill_archive(archive: zipfile.ZipFile, user: User, advance: Advance) -> dic
     archive.writestr("devices.json", _to_json(devices))
     archive.writestr("contacts.json", _to_json(contacts))
     archive.writestr("blocks.json", _to_json(blocks))
+    memberships = list_memberships(user.pk)
+    archive.writestr("groups.json", _to_json(memberships))
     archive.writestr("reports.json", _to_json(list_reports(user.pk)))
     archive.writestr("conduct.json", _to_json(describe_conduct(user)))
     messages = _write_messages(archive, user.pk, advance)
@@ -102,6 +108,7 @@ def _fill_archive(archive: zipfile.ZipFile, user: User, advance: Advance) -> dic
         "devices": len(devices),
         "contacts": len(contacts),
         "blocks": len(blocks),
+        "memberships": len(memberships),
         "messages": messages,
         "read_pointers": len(pointers),
         **count_held(user.pk),
@@ -166,7 +173,8 @@ def _message(held: HeldMessage, user_id: str) -> dict[str, Any]:
     fields: dict[str, Any] = {
         "message_id": standing.message_id,
         "sender_id": standing.sender_id,
-        "receiver_id": standing.receiver_id,
+        "receiver_id": standing.receiver_id or None,
+        "group_id": standing.group_id or None,
         "sequence": standing.sequence,
         "timestamp": standing.timestamp_ms,
         "delivered_at": standing.settled_at_ms if standing.delivered else None,

@@ -13,6 +13,7 @@ from apps.messagelog.base import GENERATION_SHIFT, LogStatus, LogUnavailable, pa
 from apps.messagelog.log import get_message_log
 from apps.messagestore.base import Pointer, Standing, Trace
 from apps.messagestore.store import get_message_store
+from apps.operations.group_tracing import describe_group, list_devices
 from apps.protocol import ids
 from apps.valkey.pools import ValkeyError
 
@@ -40,7 +41,8 @@ def trace_message(message_id: str) -> dict[str, Any] | None:
         "log": _log_position(found.standing),
         "stored_at": found.stored_at_ms,
         "refusal": found.standing.refusal or None,
-        "devices": _devices(found),
+        "group": describe_group(found) if found.standing.group_id else None,
+        "devices": list_devices(found) if found.standing.group_id else _devices(found),
         "delivered_at": found.standing.settled_at_ms if found.standing.delivered else None,
         "read": [_reading(pointer) for pointer in pointers if _covers(pointer, found.standing)],
         "history_of": list(found.history_for),
@@ -69,7 +71,7 @@ def _parties(standing: Standing) -> dict[str, Any]:
         "message_id_by_client": standing.message_id_by_client,
         "sender_id": standing.sender_id,
         "sender_device": standing.sender_device,
-        "receiver_id": standing.receiver_id,
+        "receiver_id": standing.receiver_id or None,
         "conversation_id": standing.conversation_id,
         "sequence": standing.sequence,
     }

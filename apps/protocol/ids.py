@@ -17,6 +17,7 @@ _USER = re.compile(r"usr-[0-9a-f]{12}\Z")
 _DEVICE = re.compile(r"dev-[0-9a-f]{12}\Z")
 _GROUP = re.compile(r"grp-[0-9a-f]{12}\Z")
 _MESSAGE = re.compile(r"msg-[0-9a-f]{16}\Z")
+_EVENT = re.compile(r"evt-[0-9a-f]{16}\Z")
 _MEDIA = re.compile(r"med-[0-9a-f]{32}\Z")
 
 
@@ -33,6 +34,11 @@ def new_device_id() -> str:
 def new_group_id() -> str:
     """A fresh ``grp-`` id: 48 random bits."""
     return f"grp-{secrets.token_hex(6)}"
+
+
+def new_event_id() -> str:
+    """A fresh ``evt-`` id, of a change of a group: 64 random bits."""
+    return f"evt-{secrets.token_hex(8)}"
 
 
 def is_user_id(value: object) -> bool:
@@ -53,6 +59,11 @@ def is_group_id(value: object) -> bool:
 def is_message_id(value: object) -> bool:
     """Whether the value has the form of a message's id."""
     return isinstance(value, str) and _MESSAGE.match(value) is not None
+
+
+def is_event_id(value: object) -> bool:
+    """Whether the value has the form of a group event's id."""
+    return isinstance(value, str) and _EVENT.match(value) is not None
 
 
 def is_media_id(value: object) -> bool:

@@ -72,8 +72,25 @@ class ConversationRead:
     timestamp_ms: int
 
 
-_Notice = MessageRetried | DeliveryConfirmed | ConversationRead
-Record = MessageSubmitted | MessageRetried | DeliveryConfirmed | ConversationRead
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GroupChangeSubmitted:
+    """Somebody asked for a change of a group; whether it comes into force is decided in the log's order.
+
+    ``kind`` is one of the group events' kinds, ``by`` who asked, ``user_ids`` whom it concerns, ``details`` what the
+    kind needs besides.
+    """
+
+    event_id: str
+    group_id: str
+    kind: str
+    by: str
+    user_ids: tuple[str, ...]
+    details: dict[str, Any]
+    timestamp_ms: int
+
+
+_Notice = MessageRetried | DeliveryConfirmed | ConversationRead | GroupChangeSubmitted
+Record = MessageSubmitted | _Notice
 
 
 def content_digest(frame: SendMessage) -> str:
@@ -115,6 +132,17 @@ def encode_record(record: Record) -> bytes:
             fields = ["d", record.user_id, record.device_id, record.message_ids, record.timestamp_ms]
         case ConversationRead():
             fields = ["r", record.user_id, record.device_id, record.told, record.message_id, record.timestamp_ms]
+        case GroupChangeSubmitted():
+            fields = [
+                "g",
+                record.event_id,
+                record.group_id,
+                record.kind,
+                record.by,
+                record.user_ids,
+                record.details,
+                record.timestamp_ms,
+            ]
     return orjson.dumps(fields)
 
 
@@ -146,6 +174,25 @@ def decode_record(payload: str | bytes) -> Record:
         case ["r", str(user_id), str(device_id), str(told), str(message_id), int(timestamp_ms)]:
             record = ConversationRead(
                 user_id=user_id, device_id=device_id, told=told, message_id=message_id, timestamp_ms=timestamp_ms
+            )
+        case [
+            "g",
+            str(event_id),
+            str(group_id),
+            str(kind),
+            str(by),
+            list(user_ids),
+            dict(details),
+            int(timestamp_ms),
+        ]:
+            record = GroupChangeSubmitted(
+                event_id=event_id,
+                group_id=group_id,
+                kind=kind,
+                by=by,
+                user_ids=tuple(user_ids),
+                details=details,
+                timestamp_ms=timestamp_ms,
             )
         case _:
             raise BrokenRecord(f"unknown kind or wrong number of fields: {str(fields[0])[:20]!r}")
@@ -194,5 +241,8 @@ def _check_ids(record: _Notice) -> None:
             fine = ids.is_user_id(record.user_id) and all(map(ids.is_message_id, record.message_ids))
         case ConversationRead():
             fine = ids.is_user_id(record.user_id) and ids.is_message_id(record.message_id)
+        case GroupChangeSubmitted():
+            named = ids.is_event_id(record.event_id) and ids.is_group_id(record.group_id)
+            fine = named and all(map(ids.is_user_id, record.user_ids))
     if not fine:
         raise BrokenRecord("an id in the record has the wrong form")

@@ -1,5 +1,6 @@
 """What the server sends: each function gives the text of one frame, ready for the socket."""
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import orjson
@@ -99,24 +100,80 @@ def received_client_id(frame: str) -> ClientMessageId:
     return client_id
 
 
-def message_delivered(*, message_id: str, timestamp_ms: int, client_id: ClientMessageId | None = None) -> str:
-    """✓✓; with the client's own id for the device that sent the message."""
+def message_delivered(
+    *,
+    message_id: str,
+    timestamp_ms: int,
+    client_id: ClientMessageId | None = None,
+    counts: tuple[int, int] | None = None,
+) -> str:
+    """✓✓; with the client's own id for the device that sent the message; in a group with how many of how many members
+    have it.
+    """
     frame: dict[str, Any] = {"action": "message_delivered", "message_id": message_id, "timestamp": timestamp_ms}
     if client_id is not None:
         frame["message_id_by_client"] = client_id
+    if counts is not None:
+        frame["delivered"], frame["members"] = counts
     return _text(frame)
 
 
-def message_read(*, message_id: str, reader_id: str, timestamp_ms: int) -> str:
+def message_read(*, message_id: str, reader_id: str, timestamp_ms: int, group_id: str | None = None) -> str:
     """That message and all earlier ones of its conversation have been read."""
+    frame: dict[str, Any] = {
+        "action": "message_read",
+        "message_id": message_id,
+        "reader_id": reader_id,
+        "timestamp": timestamp_ms,
+    }
+    if group_id is not None:
+        frame["group_id"] = group_id
+    return _text(frame)
+
+
+def typing(*, sender_id: str, state: str, receiver_id: str | None = None, group_id: str | None = None) -> str:
+    """Somebody writes to somebody, or to a group, or stopped."""
+    told = {"receiver_id": receiver_id} if group_id is None else {"group_id": group_id}
+    return _text({"action": "typing", "sender_id": sender_id, **told, "state": state})
+
+
+def group_event(
+    *,
+    group_id: str,
+    event_id: str,
+    kind: str,
+    by: str,
+    user_ids: Sequence[str],
+    details: Mapping[str, Any],
+    version: int,
+    sequence: int,
+    timestamp_ms: int,
+) -> str:
+    """Something happened to a group, at its place among the group's messages."""
     return _text(
-        {"action": "message_read", "message_id": message_id, "reader_id": reader_id, "timestamp": timestamp_ms}
+        {
+            "action": "group_event",
+            "group_id": group_id,
+            "event_id": event_id,
+            "kind": kind,
+            "by": by,
+            "user_ids": list(user_ids),
+            "sequence": sequence,
+            "timestamp": timestamp_ms,
+            "version": version,
+            "details": dict(details),
+        }
     )
 
 
-def typing(*, sender_id: str, receiver_id: str, state: str) -> str:
-    """Somebody writes, or stopped."""
-    return _text({"action": "typing", "sender_id": sender_id, "receiver_id": receiver_id, "state": state})
+def group_changed(*, group_id: str, version: int) -> str:
+    """A group has another version: fetch it."""
+    return _text({"action": "group_changed", "group_id": group_id, "version": version})
+
+
+def group_activity(*, group_id: str, sequence: int) -> str:
+    """There is something newer in a group that is polled."""
+    return _text({"action": "group_activity", "group_id": group_id, "sequence": sequence})
 
 
 def presence(*, user_id: str, online: bool, last_seen_ms: int | None) -> str:

@@ -8,6 +8,7 @@ from apps.inbox.inbox import Change
 from apps.messagestore.base import Confirmation, MessageStore, Standing
 from apps.observability.stages import note_stage
 from apps.protocol.records import DeliveryConfirmed
+from apps.relay.group_confirmations import GroupConfirmation, settle_group_confirmations
 from apps.relay.people import People
 
 
@@ -17,17 +18,30 @@ def settle_confirmations(
     named: Mapping[str, Standing],
     people: People,
     now_ms: int,
-) -> list[Change]:
-    """Store what was confirmed. Returns the removals from inboxes and the ✓✓ for the senders' devices.
+) -> tuple[list[Change], set[str]]:
+    """Store what was confirmed. Returns the removals from inboxes and the ✓✓ for the senders' devices; and the groups
+    of which something was confirmed.
 
     Unknown and foreign ids are ignored. A confirmation that was counted before says ✓✓ again: the first time may have
     been lost.
     """
     confirmations: list[Confirmation] = []
+    of_groups: list[GroupConfirmation] = []
     changes: list[Change] = []
     for record in records:
         for message_id in record.message_ids:
             standing = named.get(message_id)
+            if standing is not None and standing.group_id:
+                of_groups.append(
+                    GroupConfirmation(
+                        group_id=standing.group_id,
+                        user_id=record.user_id,
+                        device_id=record.device_id,
+                        sequence=standing.sequence,
+                    )
+                )
+                changes.append(_remove(record, message_id))
+                continue
             if standing is None or record.user_id not in (standing.receiver_id, standing.sender_id):
                 continue
             by_receiver = record.user_id == standing.receiver_id
@@ -42,12 +56,16 @@ def settle_confirmations(
                         at_ms=now_ms,
                     )
                 )
-            changes.append(Change(kind="remove", user_id=record.user_id, device_id=record.device_id, member=message_id))
+            changes.append(_remove(record, message_id))
             if by_receiver and not standing.refusal and (standing.undelivered or not waited_for):
                 changes += _tell_delivered(standing, people, now_ms)
     store.confirm(confirmations)
     note_stage("confirmed", len(confirmations), (one.message_id for one in confirmations))
-    return changes
+    return changes, settle_group_confirmations(store, of_groups) if of_groups else set()
+
+
+def _remove(record: DeliveryConfirmed, message_id: str) -> Change:
+    return Change(kind="remove", user_id=record.user_id, device_id=record.device_id, member=message_id)
 
 
 def _tell_delivered(standing: Standing, people: People, now_ms: int) -> list[Change]:

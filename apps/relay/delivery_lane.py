@@ -43,7 +43,8 @@ class DeliveryLane:
     def submit(self, changes: Sequence[Change], done: Done) -> bool:
         """Hand over a batch; False if for ``PLACE_SECONDS`` another one waited: then try again.
 
-        ``done`` is called, in the lane's thread, when the changes took effect; never if they did not before the end.
+        ``done`` is called, in the lane's thread, when the changes took effect, and again where Valkey failed it; never
+        if they did not before the end.
         Raises RuntimeError if the lane has died.
         """
         if not self._thread.is_alive():
@@ -72,8 +73,19 @@ class DeliveryLane:
             changes, done = batch
             for start in range(0, len(changes), SLICE):
                 self._deliver_patiently(changes[start : start + SLICE])
-            if not self._ending.is_set():
+            self._finish_patiently(done)
+
+    def _finish_patiently(self, done: Done) -> None:
+        pause = FIRST_PAUSE_SECONDS
+        while not self._ending.is_set():
+            try:
                 done()
+                return
+            except (ValkeyError, OSError) as error:
+                PAUSES["cache"].inc()
+                logger.warning("the cache does not answer, the end of a batch waits: %s", error)
+                self._ending.wait(pause)
+                pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
 
     def _deliver_patiently(self, changes: Sequence[Change]) -> None:
         pause = FIRST_PAUSE_SECONDS

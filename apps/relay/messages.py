@@ -1,7 +1,8 @@
 """New messages: insert if absent, then an entry for each device that must confirm."""
 
 from collections.abc import Container, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
 
 from apps.delivery.frames import build_incoming, build_outcome, build_standing_receipt, to_change
 from apps.inbox.inbox import Change
@@ -13,34 +14,86 @@ from apps.protocol.records import MessageSubmitted
 from apps.relay.people import People
 
 
-def settle_messages(
-    store: MessageStore,
-    records: Sequence[tuple[int, MessageSubmitted]],
-    people: People,
-    now_ms: int,
-    refusal: str = "",
-) -> list[Change]:
-    """Store (sequence, record) pairs; with a ``refusal`` (error code) withdraw them all. Returns the inbox changes
-    that follow.
+class Arrival(Protocol):
+    """A record of a message with its place in the log, and what it would be as a row of the Message DB."""
+
+    @property
+    def record(self) -> MessageSubmitted:
+        """The record."""
+
+    @property
+    def refusal(self) -> str:
+        """The error code with which it is withdrawn, or empty."""
+
+    def to_row(self, refusal: str) -> NewMessage:
+        """The row: with a refusal it has no content."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DirectArrival:
+    """A message from one person to another."""
+
+    sequence: int
+    record: MessageSubmitted
+    people: People
+    withdrawn: str = ""
+
+    @property
+    def refusal(self) -> str:
+        """See Arrival."""
+        return self.withdrawn or self.people.refusal(self.record.sender_id, self.record.receiver_id or "")
+
+    def to_row(self, refusal: str) -> NewMessage:
+        """See Arrival."""
+        record, people = self.record, self.people
+        receiver_id = record.receiver_id or ""
+        keeps = () if refusal else (record.sender_id, receiver_id)
+        return NewMessage(
+            **fields_of(record, self.sequence, refusal),
+            receiver_id=receiver_id,
+            conversation_id=ids.conversation_id(record.sender_id, receiver_id),
+            pending_devices=() if refusal else people.devices(receiver_id),
+            own_devices=() if refusal else _other_devices(record.sender_id, record.sender_device, people),
+            history_for=tuple(user_id for user_id in keeps if people.keeps_history(user_id)),
+        )
+
+
+def fields_of(record: MessageSubmitted, sequence: int, refusal: str) -> dict[str, Any]:
+    """What a row takes from its record, whomever it is for."""
+    return {
+        "message_id": record.message_id,
+        "sender_id": record.sender_id,
+        "sender_device": record.sender_device,
+        "client_id": record.client_id,
+        "digest": record.digest,
+        "sequence": sequence,
+        "content": None if refusal else record.content,
+        "envelope": None if refusal else record.envelope,
+        "media": None if refusal else record.media,
+        "reply_to": None if refusal else record.reply_to,
+        "timestamp_ms": record.timestamp_ms,
+        "sent_at_ms": record.sent_at_ms,
+        "refusal": refusal,
+    }
+
+
+def settle_messages(store: MessageStore, arrivals: Sequence[Arrival], people: People, now_ms: int) -> list[Change]:
+    """Store what arrived. Returns the inbox changes that follow.
 
     The first position of an id is its sequence: whoever sent a second one is told again what stands.
     """
-    messages = [
-        _to_row(sequence, record, people, refusal or people.refusal(record.sender_id, record.receiver_id or ""))
-        for sequence, record in records
-    ]
+    messages = [arrival.to_row(arrival.refusal) for arrival in arrivals]
     standings = store.insert_absent(messages, now_ms)
     _note_new(messages, standings)
     changes: list[Change] = []
     repeated: list[str] = []
     conflicting: list[NewMessage] = []
-    for (sequence, record), message in zip(records, messages, strict=True):
+    for arrival, message in zip(arrivals, messages, strict=True):
         standing = standings.get(message.message_id)
         if standing is None or (standing.message_id, standing.sequence) == (message.message_id, message.sequence):
-            if standing is not None and message.refusal and not standing.refusal:
-                # It was stored before there was a reason to refuse it: it stands, and with all its words.
-                message = _to_row(sequence, record, people, refusal="")
-            changes += _announce(message, standing, people, now_ms)
+            # One that was stored before there was a reason to refuse it stands, and with all its words.
+            stands = standing is not None and message.refusal and not standing.refusal
+            changes += _announce(arrival.to_row("") if stands else message, standing, people, now_ms)
         elif standing.digest == message.digest:
             repeated.append(standing.message_id)
             changes += _tell_standing(message, standing)
@@ -53,32 +106,6 @@ def settle_messages(
         for message in conflicting:
             changes += _announce(message, kept.get(message.message_id), people, now_ms)
     return changes
-
-
-def _to_row(sequence: int, record: MessageSubmitted, people: People, refusal: str) -> NewMessage:
-    # Groups have a store path of their own; a record that names one here has no receiver and is refused as such.
-    receiver_id = record.receiver_id or ""
-    keeps = () if refusal else (record.sender_id, receiver_id)
-    return NewMessage(
-        message_id=record.message_id,
-        sender_id=record.sender_id,
-        sender_device=record.sender_device,
-        client_id=record.client_id,
-        digest=record.digest,
-        receiver_id=receiver_id,
-        conversation_id=ids.conversation_id(record.sender_id, receiver_id),
-        sequence=sequence,
-        content=None if refusal else record.content,
-        envelope=None if refusal else record.envelope,
-        media=None if refusal else record.media,
-        reply_to=None if refusal else record.reply_to,
-        timestamp_ms=record.timestamp_ms,
-        sent_at_ms=record.sent_at_ms,
-        pending_devices=() if refusal else people.devices(receiver_id),
-        own_devices=() if refusal else _other_devices(record.sender_id, record.sender_device, people),
-        history_for=tuple(user_id for user_id in keeps if people.keeps_history(user_id)),
-        refusal=refusal,
-    )
 
 
 def _note_new(messages: Sequence[NewMessage], known: Container[str]) -> None:
@@ -137,6 +164,8 @@ def _refused_now(message: NewMessage, now_ms: int) -> Standing:
         repeated=False,
         settled_at_ms=now_ms,
         refusal=message.refusal,
+        group_id=message.group_id,
+        members=message.members,
     )
 
 

@@ -14,12 +14,14 @@ from apps.protocol.records import (
     BrokenRecord,
     ConversationRead,
     DeliveryConfirmed,
+    GroupChangeSubmitted,
     MessageRetried,
     MessageSubmitted,
     decode_record,
 )
 from apps.relay.confirmations import settle_confirmations
-from apps.relay.messages import settle_messages
+from apps.relay.group_records import GroupArrival, GroupHints, GroupRecord, load_facts, settle_group_records
+from apps.relay.messages import Arrival, DirectArrival, settle_messages
 from apps.relay.people import People
 from apps.relay.questions import answer_questions
 from apps.relay.reads import settle_reads
@@ -33,6 +35,7 @@ class DecodedBatch:
     confirmations: list[DeliveryConfirmed] = field(default_factory=list)
     reads: list[ConversationRead] = field(default_factory=list)
     questions: list[MessageRetried] = field(default_factory=list)
+    of_groups: list[tuple[int, GroupRecord]] = field(default_factory=list)
     broken: list[tuple[LogRecord, str]] = field(default_factory=list)
 
 
@@ -48,6 +51,10 @@ def decode_batch(records: Iterable[LogRecord]) -> DecodedBatch:
             batch.broken.append((record, str(error)))
             continue
         match decoded:
+            case GroupChangeSubmitted():
+                batch.of_groups.append((record.sequence, decoded))
+            case MessageSubmitted(group_id=str()):
+                batch.of_groups.append((record.sequence, decoded))
             case MessageSubmitted():
                 latest[record.partition] = max(decoded.timestamp_ms, latest.get(record.partition, 0))
                 times.append(latest[record.partition])
@@ -63,14 +70,21 @@ def decode_batch(records: Iterable[LogRecord]) -> DecodedBatch:
     return batch
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Stored:
-    """What a stored batch still asks for: changes to inboxes, and records for the dead letters, each with the
-    reason.
+    """What a stored batch still asks for: changes to inboxes, work for groups, and records for the dead letters, each
+    with the reason.
     """
 
-    changes: list[Change]
-    broken: list[tuple[LogRecord, str]]
+    changes: list[Change] = field(default_factory=list)
+    broken: list[tuple[LogRecord, str]] = field(default_factory=list)
+    hints: GroupHints = field(default_factory=GroupHints)
+
+    def add(self, other: "Stored") -> None:
+        """Take in what another one asks for, after it."""
+        self.changes.extend(other.changes)
+        self.broken.extend(other.broken)
+        self.hints.update(other.hints)
 
 
 class RelayPipeline:
@@ -87,21 +101,28 @@ class RelayPipeline:
         """Let a batch take effect in the store, durably. Nothing may be committed before its changes are delivered."""
         batch = decode_batch(records)
         now_ms = int(time.time() * 1000)
-        changes: list[Change] = []
+        stored = Stored(broken=batch.broken)
         with self._store.batch():
             # What a batch confirms was stored by an earlier one, save in a replay after the store was lost: hence
             # messages first.
             named = self._store.list_standings(_named_ids(batch))
             people = _load_people(batch, [user for one in named.values() for user in (one.sender_id, one.receiver_id)])
-            changes += settle_messages(self._store, batch.messages, people, now_ms)
+            arrivals = [DirectArrival(sequence=one, record=record, people=people) for one, record in batch.messages]
+            stored.changes += settle_messages(self._store, arrivals, people, now_ms)
+            if batch.of_groups:
+                changes, hints = settle_group_records(self._store, batch.of_groups, _load_senders, now_ms)
+                stored.changes += changes
+                stored.hints.update(hints)
             missing = [one for one in _named_ids(batch) if one not in named]
-            if missing and batch.messages:
+            if missing and (batch.messages or batch.of_groups):
                 named |= self._store.list_standings(missing)
-            changes += settle_confirmations(self._store, batch.confirmations, named, people, now_ms)
-            changes += settle_reads(self._store, batch.reads, named, people)
-            changes += answer_questions(self._store, batch.questions, named)
+            changes, groups = settle_confirmations(self._store, batch.confirmations, named, people, now_ms)
+            stored.changes += changes
+            stored.hints.to_settle |= groups
+            stored.changes += settle_reads(self._store, batch.reads, named, people)
+            stored.changes += answer_questions(self._store, batch.questions, named)
         RELAY_BATCH.observe(len(records))
-        return Stored(changes=changes, broken=batch.broken)
+        return stored
 
     def withdraw(self, record: LogRecord) -> Stored:
         """Give up a message whose record cannot be stored: its sender gets a late ``failed``."""
@@ -109,8 +130,18 @@ class RelayPipeline:
         now_ms = int(time.time() * 1000)
         with self._store.batch():
             people = _load_people(batch, ())
-            changes = settle_messages(self._store, batch.messages, people, now_ms, refusal="failed")
-        return Stored(changes=changes, broken=[])
+            arrivals: list[Arrival] = [
+                DirectArrival(sequence=one, record=record, people=people, withdrawn="failed")
+                for one, record in batch.messages
+            ]
+            sent = [(one, record) for one, record in batch.of_groups if isinstance(record, MessageSubmitted)]
+            people = people if not sent else _load_senders([record.sender_id for _, record in sent])
+            facts = load_facts([record for _, record in sent])
+            arrivals += [
+                GroupArrival(sequence=one, record=record, people=people, facts=facts, withdrawn="failed")
+                for one, record in sent
+            ]
+            return Stored(changes=settle_messages(self._store, arrivals, people, now_ms))
 
 
 def _named_ids(batch: DecodedBatch) -> list[str]:
@@ -119,6 +150,10 @@ def _named_ids(batch: DecodedBatch) -> list[str]:
     found += [one.message_id for one in batch.reads]
     found += [one.message_id for one in batch.questions]
     return found
+
+
+def _load_senders(user_ids: Sequence[str]) -> People:
+    return People(facts=list_delivery_facts(user_ids), blocks=set())
 
 
 def _load_people(batch: DecodedBatch, others: Iterable[str]) -> People:

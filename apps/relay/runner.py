@@ -8,12 +8,12 @@ from functools import partial
 from django.db import DataError, IntegrityError, close_old_connections
 from django.db import Error as DatabaseError
 
-from apps.inbox.inbox import Change
 from apps.messagelog.base import LeaseLost, LogNotSetUp, LogReader, LogRecord, LogUnavailable, MessageLog
 from apps.messagestore.base import StoreUnavailable
 from apps.observability.metrics import DEAD_LETTERS, PAUSES
 from apps.relay.delivery_lane import DeliveryLane
 from apps.relay.dependencies import name_dependency
+from apps.relay.group_hints import GroupHinter
 from apps.relay.pipeline import RelayPipeline, Stored
 from apps.valkey.pools import ValkeyError
 
@@ -50,8 +50,10 @@ class RelayRunner:
         lane: DeliveryLane,
         reader_id: str,
         set_up_log: Callable[[], int],
+        hinter: GroupHinter,
     ) -> None:
         self._log = log
+        self._hinter = hinter
         self._set_up_log = set_up_log
         self._pipeline = pipeline
         self._lane = lane
@@ -91,16 +93,21 @@ class RelayRunner:
             return
         for batch in _cut(records):
             self._deliver(self._store(batch), batch)
+        self._hinter.look()
 
-    def _deliver(self, changes: Sequence[Change], records: Sequence[LogRecord]) -> None:
+    def _deliver(self, stored: Stored, records: Sequence[LogRecord]) -> None:
         """Hand a stored batch to the lane; it is committed when its changes took effect.
 
         Unless we stop: then it is read again after a restart.
         """
-        while not self._stopping and not self._lane.submit(changes, partial(self._reader.commit, records)):
+        while not self._stopping and not self._lane.submit(stored.changes, partial(self._finish, stored, records)):
             self._reader.rest(0)
 
-    def _store(self, records: Sequence[LogRecord]) -> list[Change]:
+    def _finish(self, stored: Stored, records: Sequence[LogRecord]) -> None:
+        self._hinter.pass_on(stored.hints)
+        self._reader.commit(records)
+
+    def _store(self, records: Sequence[LogRecord]) -> Stored:
         """Store a batch: wait while a dependency is down; where a record is at fault find it by halves."""
         try:
             return self._store_patiently(records)
@@ -111,13 +118,15 @@ class RelayRunner:
                 return self._try_again(records[0], error)
             logger.exception("a batch of %d records failed; taking it apart", len(records))
             middle = len(records) // 2
-            return self._store(records[:middle]) + self._store(records[middle:])
+            stored = self._store(records[:middle])
+            stored.add(self._store(records[middle:]))
+            return stored
 
-    def _store_patiently(self, records: Sequence[LogRecord]) -> list[Change]:
+    def _store_patiently(self, records: Sequence[LogRecord]) -> Stored:
         stored = self._try_patiently(lambda: self._pipeline.store_batch(records))
         for broken, reason in stored.broken:
             self._bury(broken, reason)
-        return stored.changes
+        return stored
 
     def _try_patiently(self, work: Callable[[], Stored]) -> Stored:
         pause = FIRST_PAUSE_SECONDS
@@ -135,7 +144,7 @@ class RelayRunner:
                 self._reader.rest(pause)
                 pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
 
-    def _try_again(self, record: LogRecord, error: Exception) -> list[Change]:
+    def _try_again(self, record: LogRecord, error: Exception) -> Stored:
         for _ in range(TRIES_OF_A_RECORD - 1):
             try:
                 return self._store_patiently([record])
@@ -159,15 +168,15 @@ class RelayRunner:
                     raise
                 self._reader.rest(LONGEST_PAUSE_SECONDS)
 
-    def _withdraw(self, record: LogRecord) -> list[Change]:
+    def _withdraw(self, record: LogRecord) -> Stored:
         """A late ``failed`` for the sender, if the record can be read at all."""
         try:
-            return self._try_patiently(lambda: self._pipeline.withdraw(record)).changes
+            return self._try_patiently(lambda: self._pipeline.withdraw(record))
         except Exception as error:
             if not _is_fault_of_a_record(error):
                 raise
             logger.exception("the sender of a dead letter was not told")
-            return []
+            return Stored()
 
 
 def _is_fault_of_a_record(error: Exception) -> bool:

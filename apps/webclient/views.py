@@ -8,6 +8,7 @@ from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.middleware.csrf import get_token
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils.decorators import method_decorator
 from django.views import View
 from django.views.decorators.cache import never_cache
@@ -34,7 +35,7 @@ logger = logging.getLogger(__name__)
 @never_cache
 @login_required
 def show_chat(request: HttpRequest) -> HttpResponse:
-    """The shell of the app; it tells the script who is logged in, and as which device."""
+    """The shell of the app, also of its page for invites; it tells the script who is logged in, and as which device."""
     try:
         device = ensure_session_device(request)
     except AccountError as error:
@@ -68,7 +69,7 @@ class AccountFormView(View):
     def get(self, request: HttpRequest) -> HttpResponse:
         """Show the empty form; who is logged in has no use for it."""
         if request.user.is_authenticated:
-            return redirect("webclient:chat")
+            return redirect(self._destination())
         return self._show(self.form_class())
 
     def post(self, request: HttpRequest) -> HttpResponse:
@@ -93,11 +94,16 @@ class AccountFormView(View):
             return self._show(form, HTTPStatus.SERVICE_UNAVAILABLE)
         if form.errors:
             return self._show(form)
-        return redirect("webclient:chat")
+        return redirect(self._destination())
 
     def find_user(self, request: HttpRequest, fields: dict[str, Any]) -> User:
         """Who is to be logged in. Raises AccountError."""
         raise NotImplementedError
+
+    def _destination(self) -> str:
+        """Where to go afterwards: to the chat, or back to an invite; browsers keep the token behind its "#"."""
+        join = reverse("webclient:join")
+        return join if self.request.GET.get("next") == join else reverse("webclient:chat")
 
     def _show(self, form: AccountForm, status: HTTPStatus = HTTPStatus.OK) -> HttpResponse:
         return render(self.request, self.template_name, {"form": form}, status=status)

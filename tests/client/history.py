@@ -33,7 +33,7 @@ class Acknowledgement:
 
 @dataclass(slots=True, kw_only=True)
 class SentMessage:
-    """A message of this client's own, from `send` to ✓✓."""
+    """A message of this client's own, from `send` to ✓✓; `receiver_id` is a user or a group."""
 
     client_id: ClientId
     receiver_id: str
@@ -44,8 +44,14 @@ class SentMessage:
     errors: list[Frame] = field(default_factory=list)
     delivered_at: float | None = None
     delivered_id: str | None = None
+    delivered_counts: list[tuple[int, int]] = field(default_factory=list)  # in a group: (delivered, members) as told
     withdrawn: bool = False
     expected_errors: frozenset[str] = frozenset()  # codes that this message was written to provoke
+
+    @property
+    def is_to_group(self) -> bool:
+        """Whether it is for a group."""
+        return self.receiver_id.startswith("grp-")
 
     @property
     def is_acknowledged(self) -> bool:
@@ -82,7 +88,20 @@ class ShownMessage:
     timestamp: int
     at: float
     connection: int
+    group_id: str | None = None
     repeats: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GroupEvent:
+    """An event of a group, as it came; `shown_before` counts the messages that had come by then."""
+
+    group_id: str
+    event_id: str
+    kind: str
+    user_ids: tuple[str, ...]
+    sequence: int
+    shown_before: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,6 +122,7 @@ class History:
         self.device_id = device_id
         self.sent: dict[ClientId, SentMessage] = {}
         self.shown: dict[str, ShownMessage] = {}  # in the order of first arrival
+        self.group_events: dict[str, GroupEvent] = {}  # by id, in the order of first arrival
         self.delivered_ids: set[str] = set()  # every message_id that a ✓✓ named
         self.errors: list[Frame] = []
         self.frames: list[Frame] = []
@@ -129,6 +149,8 @@ class History:
                 self._acknowledge(frame, at)
             case "incoming_message":
                 self._show(frame, at, connection)
+            case "group_event":
+                self._note_event(frame)
             case "message_delivered":
                 self._deliver(frame, at)
             case "error":
@@ -153,6 +175,7 @@ class History:
                 timestamp=frame["timestamp"],
                 at=at,
                 connection=connection,
+                group_id=frame.get("group_id"),
             )
         elif (known.sender_id, known.content, known.sequence) == (
             frame["sender_id"],
@@ -163,9 +186,22 @@ class History:
         else:
             self.conflicting_repeats.append(frame)
 
+    def _note_event(self, frame: Frame) -> None:
+        if frame["event_id"] not in self.group_events:
+            self.group_events[frame["event_id"]] = GroupEvent(
+                group_id=frame["group_id"],
+                event_id=frame["event_id"],
+                kind=frame["kind"],
+                user_ids=tuple(frame["user_ids"]),
+                sequence=frame["sequence"],
+                shown_before=len(self.shown),
+            )
+
     def _deliver(self, frame: Frame, at: float) -> None:
         self.delivered_ids.add(frame["message_id"])
         message = self.sent.get(frame.get("message_id_by_client", ""))
+        if message is not None and "members" in frame:
+            message.delivered_counts.append((frame["delivered"], frame["members"]))
         if message is not None and message.delivered_at is None:
             message.delivered_at = at
             message.delivered_id = frame["message_id"]

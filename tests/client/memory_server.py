@@ -19,13 +19,14 @@ Frame = dict[str, Any]
 
 
 class MemoryServer:
-    """State of the server; the attributes below `faults` are what a test may set while it runs."""
+    """State of the server; `groups` (id → members) and the attributes below `faults` are what a test may set."""
 
     def __init__(self) -> None:
         self.url = ""
         self.frames_in: list[Frame] = []
         self.connections: dict[str, ServerConnection] = {}
         self.inboxes: dict[str, dict[str, Frame]] = defaultdict(dict)
+        self.groups: dict[str, list[str]] = {}
         self._sequences = itertools.count(1)
         self._accepted: dict[tuple[str, Any], Frame] = {}  # (sender, client id) → its `message_received`
         self._senders: dict[str, tuple[str, Any]] = {}  # message id → (sender, client id)
@@ -94,9 +95,14 @@ class MemoryServer:
         self._accepted[key] = {"action": "message_received", "message_id_by_client": key[1]} | common
         self._senders[message_id] = key
         pushed = {"action": "incoming_message", "sender_id": key[0], "content": frame["content"]} | common
-        self.inboxes[frame["receiver_id"]][message_id] = pushed
-        for _ in range(2 if self.repeat_pushes else 1):
-            await self._push(frame["receiver_id"], pushed)
+        receivers = [frame.get("receiver_id", "")]
+        if "group_id" in frame:
+            pushed["group_id"] = frame["group_id"]
+            receivers = [one for one in self.groups[frame["group_id"]] if one != key[0]]
+        for receiver in receivers:
+            self.inboxes[receiver][message_id] = pushed
+            for _ in range(2 if self.repeat_pushes else 1):
+                await self._push(receiver, pushed)
         return self._accepted[key]
 
     async def _confirm(self, user_id: str, message_id: str) -> None:

@@ -79,9 +79,10 @@ class Outgoing:
 
 def build_send_message(message: SentMessage) -> Frame:
     """The `send_message` frame of a message, with the clock of now."""
+    to = "group_id" if message.is_to_group else "receiver_id"
     return {
         "action": "send_message",
-        "receiver_id": message.receiver_id,
+        to: message.receiver_id,
         "content": message.content,
         "message_id_by_client": message.client_id,
         "timestamp": epoch_ms(),

@@ -17,6 +17,7 @@ from tests.faults.plan import Act, Plan, Step
 LOOK_SECONDS = 0.5
 REPLACED = 4409
 LONGEST_CONTENT = 120
+OF_GROUP = (Act.GROUP_WRITE, Act.GROUP_LEAVE)
 
 
 class Crowd:
@@ -32,6 +33,7 @@ class Crowd:
         self._plan = plan
         self._rng = random.Random(f"crowd {plan.seed}")
         self._numbers = itertools.count(1)
+        self._group_id = ""
         self._evening = asyncio.Event()
         self._jobs: set[asyncio.Task[None]] = set()
         self._shut_out: set[ChatClient] = set()
@@ -45,6 +47,10 @@ class Crowd:
     def devices(self) -> list[ChatClient]:
         """The devices that are logged in."""
         return [client for person in self.people for client in person.devices]
+
+    async def found_group(self) -> None:
+        """Make the group that all of them are in; the first of them owns it."""
+        self._group_id = await self.people[0].create_group("everybody", self.people[1:])
 
     def count_in_flight(self) -> int:
         """Messages that were written to a connection and have no ✓✓ yet."""
@@ -101,12 +107,17 @@ class Crowd:
     # --- The steps ------------------------------------------------------------------------------------------------
 
     def _perform(self, step: Step) -> None:
-        """Do what takes no time at once, and begin the rest."""
+        """Do what takes no time at once, and begin the rest. Without a group nothing is done in it."""
+        if step.act in OF_GROUP and not self._group_id:
+            return
         person, other = self.people[step.person], self.people[step.other]
         match step.act:
             case Act.WRITE | Act.BURST:
                 for _ in range(step.count):
                     self._write(step.person, step.other, step.pick)
+            case Act.GROUP_WRITE:
+                content = f"{next(self._numbers)} of {step.person} to all"
+                person.device(step.pick).send(self._group_id, content)
             case Act.READ:
                 self._read(person.device(step.pick), other.user_id)
             case Act.CUT:
@@ -127,6 +138,8 @@ class Crowd:
                 await person.block(other)
                 await self._pass_time(step.seconds)
                 await person.unblock(other)
+            case Act.GROUP_LEAVE:
+                await self._be_outside(person, step.seconds)
             case Act.KEEP_HISTORY:
                 await person.keep_history(DAYS_OF_HISTORY)
             case _:
@@ -150,6 +163,14 @@ class Crowd:
         await self._pass_time(step.seconds)
         if client in person.devices:
             client.go_online()
+
+    async def _be_outside(self, person: Participant, seconds: float) -> None:
+        """Be no member of the group for a while. The owner stays."""
+        owner = self.people[0]
+        if person is not owner:
+            await person.leave_group(self._group_id)
+            await self._pass_time(seconds)
+            await owner.add_to_group(self._group_id, person)
 
     async def _remove_unknown_devices(self, person: Participant) -> None:
         self.done["unknown devices logged out"] += await person.remove_unknown_devices()

@@ -3,6 +3,7 @@
 import asyncio
 import math
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import httpx
@@ -118,6 +119,28 @@ class Participant:
         async with self._turn:
             answer = await self._rest.ask("PUT", "user/settings", {"history_days": days}, token=self._token)
             _expect(answer, httpx.codes.OK)
+
+    async def create_group(self, name: str, members: Sequence["Participant"]) -> str:
+        """A new group of this person's; its id."""
+        async with self._turn:
+            body = {"name": name, "members": [one.user_id for one in members]}
+            answer = await self._rest.ask("POST", "groups", body, token=self._token)
+            return str(_expect(answer, httpx.codes.CREATED, httpx.codes.ACCEPTED).json()["group_id"])
+
+    async def leave_group(self, group_id: str) -> None:
+        """Be no member any more; who is none already has left by the try before."""
+        async with self._turn:
+            path = f"groups/{group_id}/members/{self.user_id}"
+            answer = await self._rest.ask("DELETE", path, token=self._token)
+            _expect(answer, httpx.codes.NO_CONTENT, httpx.codes.ACCEPTED, httpx.codes.NOT_FOUND, httpx.codes.FORBIDDEN)
+
+    async def add_to_group(self, group_id: str, other: "Participant") -> None:
+        """Add somebody; who is a member already was added by the try before. A block is in the way while it stands."""
+        async with self._turn:
+            path, body = f"groups/{group_id}/members", {"user_ids": [other.user_id]}
+            answer = await self._rest.ask("POST", path, body, token=self._token)
+            fine = (httpx.codes.OK, httpx.codes.CREATED, httpx.codes.ACCEPTED, httpx.codes.NO_CONTENT)
+            _expect(answer, *fine, httpx.codes.CONFLICT, httpx.codes.FORBIDDEN)
 
     async def remove_unknown_devices(self) -> int:
         """Log out the devices of logins whose answer was lost, as a person does who looks at the list; their number."""

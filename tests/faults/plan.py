@@ -27,6 +27,8 @@ class Act(StrEnum):
     LOG_IN = "log in"  # one more device
     LOG_OUT = "log out"  # one device less
     BLOCK = "block"  # for some seconds, then unblock
+    GROUP_WRITE = "write to the group"  # one message
+    GROUP_LEAVE = "leave the group"  # for some seconds, then the owner adds them again
     KEEP_HISTORY = "keep history"
     KEEP_NOTHING = "keep nothing"
 
@@ -39,11 +41,17 @@ STEPS_PER_SECOND: Mapping[Act, float] = {
     Act.LOG_IN: 0.08,
     Act.LOG_OUT: 0.07,
     Act.BLOCK: 0.08,
+    Act.GROUP_WRITE: 2.0,
+    Act.GROUP_LEAVE: 0.1,
     Act.KEEP_HISTORY: 0.04,
     Act.KEEP_NOTHING: 0.04,
 }
 MESSAGES_IN_BURSTS = 0.5  # of all
-SECONDS_OF_ACT: Mapping[Act, tuple[float, float]] = {Act.SLEEP: (1.0, 20.0), Act.BLOCK: (2.0, 15.0)}
+SECONDS_OF_ACT: Mapping[Act, tuple[float, float]] = {
+    Act.SLEEP: (1.0, 20.0),
+    Act.BLOCK: (2.0, 15.0),
+    Act.GROUP_LEAVE: (0.5, 10.0),
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -29,6 +29,7 @@ def _to_row(history: History) -> dict[str, object]:
         "logged_out_at": history.logged_out_at,
         "sent": list(history.sent.values()),
         "shown": list(history.shown.values()),
+        "group_events": list(history.group_events.values()),
         "delivered_ids": history.delivered_ids,
         "errors": history.errors,
         "closes": history.closes,

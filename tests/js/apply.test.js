@@ -23,7 +23,7 @@ beforeEach(async () => {
 
 afterEach(() => store.destroy(ME));
 
-const apply = (...frames) => notebook.change((ledger) => applyFrames(ledger, ME, frames));
+const apply = (...frames) => notebook.change((ledger) => applyFrames(ledger, { user_id: ME, username: "ann" }, frames));
 const write = (client_id, now = 1) =>
   notebook.change((ledger) =>
     ledger.putMessage(writeMessage({ client_id, sender_id: ME, peer_id: PEER, content: client_id, now })),
@@ -55,7 +55,7 @@ const read = (sequence, reader_id) => ({ action: "message_read", message_id: `ms
 /** What is on screen, in short. */
 const shown = () =>
   state.chat.messages.map((message) => {
-    const status = message.sender_id === ME ? ` ${statusOf(message, conversation().peer_read_sequence)}` : "";
+    const status = message.sender_id === ME ? ` ${statusOf(message, conversation())}` : "";
     return `${message.content}${status}`;
   });
 const conversation = () => state.conversation(PEER);
@@ -220,7 +220,7 @@ test("a new try is the newest message; only after its 7 days it keeps its client
 
 test("a change that fails leaves nothing behind", async () => {
   const failing = notebook.change(async (ledger) => {
-    await applyFrames(ledger, ME, [incoming(1)]);
+    await applyFrames(ledger, { user_id: ME }, [incoming(1)]);
     throw new Error("no room");
   });
   await assert.rejects(failing, /no room/);

@@ -11,7 +11,8 @@ import { connected, FakeNetwork } from "./fake-socket.js";
 
 const ME = "usr-aaaaaaaaaaaa";
 const PEER = "usr-bbbbbbbbbbbb";
-let store, network, chats, isVisible, visits, refusal, reports;
+const GROUP = "grp-000000000001";
+let store, network, chats, isVisible, visits, refusal, reports, groupsAsked;
 
 beforeEach(async () => {
   store = await Store.open(ME);
@@ -21,6 +22,7 @@ beforeEach(async () => {
   visits = 0;
   refusal = "not_authenticated";
   reports = [];
+  groupsAsked = [];
 });
 
 afterEach(async () => {
@@ -45,6 +47,11 @@ async function loadPage({ device_id = "dev-aaaaaaaaaaaa", isConnected = true } =
     report: async (report) => reports.push(report),
     listWarnings: async () => [],
     listBlocked: async () => [],
+    listGroups: async () => [],
+    getGroup: async (groupId) => {
+      groupsAsked.push(groupId);
+      throw new ApiError("not_found", "There is no such group.", 404);
+    },
     logOut: async () => null,
   };
   const environment = { isVisible: () => isVisible, isOnline: () => true, goToLogin: () => (visits += 1) };
@@ -132,6 +139,34 @@ test("what was written offline is sent in order after a reload, with the ids it 
   );
 });
 
+test("what was written offline to a group is sent in order after a reload, beside another conversation", async () => {
+  const before = await loadPage({ isConnected: false });
+  for (const text of ["one", "two"]) await before.send(GROUP, text, "msg-9");
+  await before.send(PEER, "hello");
+  await loadPage();
+  await until(() => sentOf("send_message").length === 2, "the first of each");
+  const [toGroup, toPeer] = sentOf("send_message");
+  assert.deepEqual([toGroup.group_id, toGroup.content, toGroup.reply_to], [GROUP, "one", "msg-9"]);
+  assert.deepEqual([toPeer.receiver_id, toPeer.content], [PEER, "hello"]);
+  const { message_id_by_client } = toGroup;
+  const again = { action: "error", code: "unavailable", message: "", message_id_by_client, retry_after_ms: 5 };
+  network.last.receive(again);
+  await until(() => sentOf("send_message").length === 3, "the second try");
+  assert.equal(sentOf("send_message")[2].content, "one", "nothing newer goes before it");
+});
+
+test("a removed member's message fails with the reason, and the group is asked for", async () => {
+  const chat = await loadPage();
+  await chat.openChat(GROUP);
+  await chat.send(GROUP, "may I?");
+  const [{ message_id_by_client }] = sentOf("send_message");
+  const asked = groupsAsked.length;
+  network.last.receive({ action: "error", code: "not_a_member", message: "", message_id_by_client });
+  await until(() => chat.state.chat.messages[0].error, "the refusal");
+  assert.equal(chat.state.chat.messages[0].error.code, "not_a_member");
+  await until(() => groupsAsked.length > asked, "the question");
+});
+
 test("a message from before another login is not sent by itself", async () => {
   const before = await loadPage({ isConnected: false });
   await before.send(PEER, "one");
@@ -140,7 +175,7 @@ test("a message from before another login is not sent by itself", async () => {
   const [message] = chat.state.chat.messages;
   assert.equal(message.error.code, "other_login");
   assert.deepEqual(sentOf("send_message"), []);
-  await chat.tryAgain(message.key);
+  await chat.writing.tryAgain(message.key);
   await until(() => sentOf("send_message").length === 1, "the new try");
   assert.notEqual(sentOf("send_message")[0].message_id_by_client, message.client_id);
   assert.equal(chat.state.chat.messages.length, 1);
@@ -264,11 +299,11 @@ test("who is in the list is asked for with the page, and a push about them is ne
 test("blocking, unblocking and reporting are said for a moment", async (context) => {
   context.mock.timers.enable({ apis: ["setTimeout"] });
   const chat = await loadPage({ isConnected: false });
-  await chat.block(PEER);
+  await chat.safety.block(PEER);
   assert.deepEqual([[...chat.state.blocked], chat.state.announcement], [[PEER], "Blocked."]);
-  await chat.unblock(PEER);
+  await chat.safety.unblock(PEER);
   assert.deepEqual([[...chat.state.blocked], chat.state.announcement], [[], "Unblocked."]);
-  await chat.report({ user_id: PEER, reason: "Something else" });
+  await chat.safety.report({ user_id: PEER, reason: "Something else" });
   assert.deepEqual(reports, [{ user_id: PEER, reason: "Something else" }]);
   assert.match(chat.state.announcement, /moderators/);
   context.mock.timers.tick(60_000);

@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
 
-import { Company, TYPING_LASTS_MS, TYPING_REPEAT_MS } from "../../static/chat/js/company.js";
+import { Company, TYPING_REPEAT_MS } from "../../static/chat/js/company.js";
 import { ChatState } from "../../static/chat/js/state.js";
+import { TYPING_LASTS_MS } from "../../static/chat/js/writers.js";
 
 const [ME, PEER, OTHER] = ["usr-aaaaaaaaaaaa", "usr-bbbbbbbbbbbb", "usr-cccccccccccc"];
 let state, company, sent, isConnected, isVisible;
@@ -101,4 +102,25 @@ test("a writer is shown until the message comes, or a while after the last notic
   typing(OTHER, "start");
   company.lose();
   assert.equal(state.writers.size, 0);
+});
+
+test("of a group those are shown who write in it while it is on screen", (context) => {
+  context.mock.timers.enable({ apis: ["setTimeout", "Date"] });
+  const GROUP = "grp-000000000001";
+  const typing = (sender_id, what, group_id = GROUP) => company.takeTyping({ sender_id, group_id, state: what });
+  typing(PEER, "start");
+  assert.equal(state.groupWriters.size, 0, "nobody looks at it");
+  open(GROUP);
+  typing(PEER, "start");
+  typing(OTHER, "start");
+  typing(OTHER, "start", "grp-000000000002");
+  assert.deepEqual([[...state.groupWriters], [...state.writers]], [[PEER, OTHER], []]);
+  company.takeMessage({ sender_id: PEER });
+  company.takeMessage({ sender_id: OTHER, group_id: GROUP });
+  assert.deepEqual([...state.groupWriters], [PEER]);
+  company.noteWriting(GROUP, false);
+  assert.deepEqual(sent.at(-1), { action: "typing", group_id: GROUP, state: "start" });
+  open(PEER);
+  assert.equal(state.groupWriters.size, 0);
+  company.lose();
 });

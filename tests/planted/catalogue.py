@@ -104,4 +104,9 @@ CATALOGUE: tuple[PlantedBug, ...] = (
     _bug("50-devices-remembered", "lost"),
     _bug("51-conflict-in-the-cache-only", "failure"),
     _bug("52-late-tick-has-the-last-word", "two orders", "two ids"),
+    _bug("53-fan-out-to-present-members", "lost", "no right", "no ✓✓"),
+    _bug("54-fanned-out-before-delivered", "disordered", "lost"),
+    _bug("55-pointer-jumps", "lost"),
+    _bug("56-drain-without-pointers", "left in an inbox"),
+    _bug("57-replay-joins-twice", "dead letter"),
 )

@@ -215,6 +215,7 @@ def test_no_log_has_a_query_even_when_everything_fails() -> None:
     with running_edge([find_server_port()], CONNECTIONS_PER_MINUTE="1", CONNECTION_BURST="2") as edge:
         with httpx.Client(base_url=edge.origin, verify=edge.tls_context()) as client:
             codes = {client.get("/ws/chat/?ticket=a-secret&user=usr-0123456789ab").status_code for _ in range(6)}
+            client.get("/api/invite/a-secret")
             client.get("/api/users?search=a-secret", headers={"Referer": "https://localhost/?ticket=a-secret"})
         edge.nginx.process.stop()
         assert codes == {502, 429}

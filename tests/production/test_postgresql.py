@@ -21,6 +21,7 @@ pytestmark = [pytest.mark.production, pytest.mark.timeout(300)]
 
 SUITES = [
     "tests/contracts/test_message_store.py",
+    "tests/contracts/test_group_messages.py",
     "tests/production/on_postgresql",
     *(f"tests/unit/{name}" for name in ("accounts", "api", "delivery", "inbox", "ingest", "webclient")),
     "tests/unit/relay/test_pipeline.py",
@@ -28,7 +29,7 @@ SUITES = [
 ]
 KEY = "the-key-of-a-test-and-of-nothing-else"
 WAIT_SECONDS = 60
-OF_MESSAGES = {"message", "read_pointer"}
+OF_MESSAGES = {"message", "read_pointer", "group_pointer", "group_progress"}
 
 
 @pytest.mark.timeout(900)

@@ -13,7 +13,7 @@ from tests.servers.process import ServerProcess
 
 MANAGE = (sys.executable, str(PROJECT / "manage.py"))
 CELERY = (sys.executable, "-m", "celery", "--workdir", str(PROJECT), "-A", "chatsite")
-WORKER_QUEUES = "gaps,drain,sweeps"
+WORKER_QUEUES = "gaps,drain,fan_out,counts,sweeps"
 # More than the ten seconds in which each of them finishes what it took.
 STOP_TIMEOUT = 25.0
 

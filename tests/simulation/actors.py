@@ -17,6 +17,7 @@ from apps.messagelog.generation import set_up_log
 from apps.messagelog.log import get_message_log
 from apps.messagestore.store import get_message_store
 from apps.relay.delivery_lane import DeliveryLane
+from apps.relay.group_hints import GroupHinter
 from apps.relay.pipeline import RelayPipeline
 from apps.relay.runner import RelayRunner
 from tests.simulation.broker import Broker, Job
@@ -37,8 +38,11 @@ TASKS: dict[str, Callable[..., object]] = {
     "delivery.purge": tasks.purge.run,
     "delivery.erase": tasks.erase.run,
     "delivery.forget_device": tasks.forget_device.run,
+    "groups.fan_out": tasks.fan_out_groups.run,
+    "groups.count": tasks.count_groups.run,
+    "groups.sweep": tasks.sweep_groups.run,
 }
-BEAT = (("delivery.sweep", 10.0), ("delivery.purge", 60.0), ("delivery.erase", 60.0))
+BEAT = (("delivery.sweep", 10.0), ("groups.sweep", 10.0), ("delivery.purge", 60.0), ("delivery.erase", 60.0))
 
 
 class Actor(Protocol):
@@ -113,6 +117,7 @@ class RelayActor:
             ),
             reader_id=reader_id,
             set_up_log=set_up_log,
+            hinter=GroupHinter(bus),
         )
         process.data["runner"] = runner
         runner.run()

@@ -11,8 +11,13 @@ import redis
 from tests.simulation.calls import Calls, Server
 from tests.simulation.virtual_time import wait_for
 
-QUEUES = ("gaps", "sweeps", "drain")
-ROUTES = {"delivery.drain_gaps": "gaps", "delivery.drain": "drain"}
+QUEUES = ("gaps", "fan_out", "counts", "sweeps", "drain")
+ROUTES = {
+    "delivery.drain_gaps": "gaps",
+    "delivery.drain": "drain",
+    "groups.fan_out": "fan_out",
+    "groups.count": "counts",
+}
 SEND_SECONDS = 2.0
 
 

@@ -65,6 +65,15 @@ class HonestSite:
         """Take it again."""
         self.blocked.discard((user_id, peer_id))
 
+    async def leave_group(self, user_id: str) -> None:
+        """There is no group here."""
+
+    async def remove_member(self, user_id: str) -> None:
+        """There is no group here."""
+
+    async def add_member(self, user_id: str) -> None:
+        """There is no group here."""
+
     async def keep_history(self, user_id: str, days: int) -> None:
         """Remember the wish, and nothing more."""
         self.history_days[user_id] = days

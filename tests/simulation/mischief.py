@@ -88,8 +88,13 @@ class Reuses:
 
 
 def is_settled(message: SentMessage) -> bool:
-    """Whether nothing more will come of a message: it was written once, and delivered."""
-    return len(message.attempts) == 1 and not message.errors and message.delivered_at is not None
+    """Whether nothing more will come of a message to a person: it was written once, and delivered."""
+    return (
+        not message.is_to_group
+        and len(message.attempts) == 1
+        and not message.errors
+        and message.delivered_at is not None
+    )
 
 
 def confirm_as_stranger(client: SimClient, everybody: Iterable[SimClient]) -> bool:
@@ -102,6 +107,7 @@ def confirm_as_stranger(client: SimClient, everybody: Iterable[SimClient]) -> bo
             if other.user_id != client.user_id
             for message in other.history.sent.values()
             if message.receiver_id != client.user_id and message.message_id and message.submitted_at <= now
+            if not message.is_to_group
         ),
         default=None,
     )

@@ -2,11 +2,15 @@
 
 import re
 import time
-from collections.abc import Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
+from tests.client.history import History
 from tests.faults.checker import Finding, check
-from tests.simulation.plan import Act, CallFault, Plan
+from tests.faults.checker.groups import Stay, find_in_group
+from tests.simulation.plan import GROUP, Act, CallFault, Plan
 from tests.simulation.shrink import Failure
 from tests.simulation.trace import Event, Trace
 
@@ -61,16 +65,25 @@ def run_plan(plan: Plan, *, keeps_trace: bool = False) -> Outcome:
         blocks=end.blocks,
         end_state=None if end.document is None else {**end.document, **known},
     )
+    in_group = list_group_findings(end.histories, end.document)
     broken = [Finding(kind="failure", detail=failure) for failure in end.failures]
     return Outcome(
         plan=plan,
-        findings=(*broken, *report.findings),
+        findings=(*broken, *report.findings, *in_group),
         counts=dict(end.counts) | {f"messages {name}": count for name, count in report.counts.items()},
         call_faults=tuple(end.call_faults),
         digest=trace.digest,
         events=tuple(trace.events),
         seconds=time.perf_counter() - began_at,
     )
+
+
+def list_group_findings(histories: Sequence[History], document: Mapping[str, Any] | None) -> list[Finding]:
+    """What members of the group were promised, by who was a member when."""
+    stays: dict[str, list[Stay]] = defaultdict(list)
+    for user_id, start, end in document["stays"] if document is not None else ():
+        stays[user_id].append(Stay(start=start, end=end))
+    return list(find_in_group(GROUP, histories, stays)) if document is not None else []
 
 
 def list_keeping_nothing(plan: Plan) -> list[str]:

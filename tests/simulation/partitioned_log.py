@@ -220,6 +220,15 @@ class PartitionedMessageLog:
         """See MessageLog."""
         return PartitionedAppender(self._log)
 
+    def append(self, entries: Sequence[Entry]) -> list[int]:
+        """See MessageLog."""
+
+        def effect() -> list[int]:
+            positions = [self._log.append(partition_of(one.key, PARTITIONS), [one.payload.decode()]) for one in entries]
+            return [sequence_of(self._log.generation, position) for (position,) in positions]
+
+        return self._do("append", effect)
+
     def reader(self, group: str, reader_id: str) -> PartitionedReader:
         """See MessageLog."""
         return PartitionedReader(self._log, group, reader_id)

@@ -1,7 +1,8 @@
 """The people of a plan in the users' database, and what they do there by REST: with the product's own services."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import redis
 from django.db import Error as DatabaseError
@@ -15,6 +16,10 @@ from apps.accounts.models import User, UserSettings
 from apps.accounts.services.devices import revoke_device
 from apps.accounts.services.relations import block_user, unblock_user
 from apps.accounts.services.settings import update_settings
+from apps.groups.errors import ChangePending, ChangeRefused
+from apps.groups.kinds import Kind
+from apps.groups.services.submission import submit_change
+from apps.messagelog.base import LogUnavailable
 from tests.simulation.plan import Device, Plan
 from tests.simulation.processes import Process
 from tests.simulation.virtual_time import run_blocking
@@ -49,6 +54,18 @@ class People:
         """Raises OSError."""
         await self._do(lambda: update_settings(user_id, device_id="", history_days=days))
 
+    async def change_group(
+        self,
+        kind: Kind,
+        group_id: str,
+        *,
+        by: str,
+        user_ids: Sequence[str] = (),
+        details: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Raises OSError."""
+        await self._do(lambda: change_group(kind, group_id, by=by, user_ids=user_ids, details=details))
+
     async def _do(self, work: Callable[[], object]) -> None:
         process = Process("web")
         died = asyncio.get_running_loop().create_future()
@@ -67,12 +84,19 @@ def answer(work: Callable[[], object]) -> None:
 
     try:
         work()
-    except NotFoundError:
-        return  # done by the try before, whose answer was lost
-    except (DatabaseError, redis.RedisError) as error:
+    except (NotFoundError, ChangeRefused, ChangePending):
+        return  # done by the try before, whose answer was lost; or it stands on the log and comes later
+    except (DatabaseError, redis.RedisError, LogUnavailable) as error:
         raise ConnectionError(str(error)) from error
     finally:
         close_old_connections()
+
+
+def change_group(
+    kind: Kind, group_id: str, *, by: str, user_ids: Sequence[str], details: Mapping[str, Any] | None
+) -> None:
+    """A change of the group."""
+    submit_change(kind, group_id, by=by, user_ids=user_ids, details=details)
 
 
 def make_people(plan: Plan) -> None:

@@ -32,8 +32,15 @@ class Act(StrEnum):
     BLOCK = "block"  # `peer`, for `duration_ms`
     KEEP_HISTORY = "keep history"
     KEEP_NOTHING = "keep nothing"
+    GROUP_SEND = "write to the group"  # `count` messages, one after another
+    GROUP_LEAVE = "leave the group"  # and comes back after `duration_ms`
+    GROUP_REMOVE = "remove from the group"  # the owner removes `peer`, and adds them after `duration_ms`
     TYPING = "typing"
     OPEN_CHAT = "open chat"
+
+
+GROUP = "grp-000000000001"
+"""There is one group; those who are in it from the start are ``Plan.members``, the first of them owns it."""
 
 
 class FaultKind(StrEnum):
@@ -142,6 +149,7 @@ class Plan:
     faults: tuple[Fault, ...]
     call_rates: tuple[tuple[CallOutcome, float], ...] = ()
     call_faults: tuple[CallFault, ...] | None = None
+    members: tuple[str, ...] = ()
 
     @property
     def ends_at_ms(self) -> int:
@@ -175,6 +183,7 @@ class Plan:
             faults=tuple(Fault(**fault | {"kind": FaultKind(fault["kind"])}) for fault in row["faults"]),
             call_rates=tuple((CallOutcome(outcome), float(rate)) for outcome, rate in row["call_rates"]),
             call_faults=None if calls is None else tuple(_read_call_fault(call) for call in calls),
+            members=tuple(row.get("members", ())),
         )
 
 

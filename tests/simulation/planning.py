@@ -35,6 +35,9 @@ WEIGHTS: Mapping[Act, float] = {
     Act.BLOCK: 1.5,
     Act.KEEP_HISTORY: 1,
     Act.KEEP_NOTHING: 1,
+    Act.GROUP_SEND: 14,
+    Act.GROUP_LEAVE: 2,
+    Act.GROUP_REMOVE: 2,
     Act.TYPING: 1,
     Act.OPEN_CHAT: 1,
 }
@@ -42,6 +45,8 @@ LASTS_MS: Mapping[Act, tuple[int, int]] = {
     Act.OFFLINE: (100, 20_000),
     Act.SLEEP: (1_000, 30_000),
     Act.BLOCK: (500, 10_000),
+    Act.GROUP_LEAVE: (50, 10_000),
+    Act.GROUP_REMOVE: (50, 10_000),
 }
 FAULT_LASTS_MS: Mapping[FaultKind, tuple[int, int]] = {
     FaultKind.KILL: (50, 8_000),
@@ -75,6 +80,7 @@ def make_plan(seed: int) -> Plan:
         operations=_draw_operations(rng, people, faults),
         faults=faults,
         call_rates=_draw_call_rates(rng),
+        members=_draw_members(rng, people),
     )
 
 
@@ -87,6 +93,11 @@ def _draw_people(rng: random.Random) -> tuple[Person, ...]:
         )
         for number in range(1, rng.randint(4, 8) + 1)
     )
+
+
+def _draw_members(rng: random.Random, people: tuple[Person, ...]) -> tuple[str, ...]:
+    """Who is in the group from the start: at least two, the first one owns it."""
+    return tuple(person.user_id for person in rng.sample(people, rng.randint(2, len(people))))
 
 
 def _name_device(person: int, place: int) -> Device:
@@ -145,7 +156,7 @@ def _draw_operations(
             numbers[user_id] += 1
             device = _name_device(number + 1, numbers[user_id])
             devices[user_id].append(device)
-        count = rng.choice(BURST_SIZES) if act is Act.SEND else 1
+        count = rng.choice(BURST_SIZES) if act in (Act.SEND, Act.GROUP_SEND) else 1
         duration_ms = rng.randint(*_draw_lasting(rng, act))
         operations.append(
             Operation(at_ms=at_ms, device=device, act=act, peer=peer, count=count, duration_ms=duration_ms)

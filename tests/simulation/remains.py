@@ -11,7 +11,17 @@ from tests.simulation.valkey import SimulatedValkey
 
 LOOK_SECONDS = 1.0
 COLUMNS = (
-    *("id", "sender_id", "sender_device", "client_id", "receiver_id", "conversation_id", "sequence", "timestamp_ms"),
+    *(
+        "id",
+        "sender_id",
+        "sender_device",
+        "client_id",
+        "receiver_id",
+        "group_id",
+        "conversation_id",
+        "sequence",
+        "timestamp_ms",
+    ),
     *("content", "undelivered", "pending_devices", "own_devices", "waiting", "history_for", "repeated"),
     *("settled_at_ms", "refusal", "stripped_at_ms", "expires_at_ms"),
 )
@@ -22,11 +32,20 @@ UNSETTLED = """
     WHERE waiting OR content IS NOT NULL AND (trim(history_for) = '' OR refusal <> '')
 """
 
+STAYS = "SELECT user_id, from_sequence, to_sequence FROM groups_member ORDER BY id"
+
 
 class Remains:
     """Looks at the servers from outside."""
 
-    def __init__(self, cache: SimulatedValkey, log: SimulatedValkey | PartitionedLog, store: SimulatedDatabase) -> None:
+    def __init__(
+        self,
+        cache: SimulatedValkey,
+        log: SimulatedValkey | PartitionedLog,
+        store: SimulatedDatabase,
+        users: SimulatedDatabase,
+    ) -> None:
+        self._users = users
         self._cache = cache
         self._log = log
         self._store = store
@@ -54,6 +73,7 @@ class Remains:
             "dead_letters": self._count_dead_letters(),
             "rows": [to_row(values) for values in self._store.look(ROWS)],
             "rows_complete": True,
+            "stays": [list(row) for row in self._users.look(STAYS)],
         }
 
     def _count_dead_letters(self) -> int:

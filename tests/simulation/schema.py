@@ -4,7 +4,7 @@ from django.apps import apps
 from django.db import connections
 from django.db.backends.sqlite3.base import DatabaseWrapper
 
-APPS = ("accounts", "moderation", "messagelog", "messagestore", "ingest", "auth", "contenttypes", "sessions")
+APPS = ("accounts", "groups", "moderation", "messagelog", "messagestore", "ingest", "auth", "contenttypes", "sessions")
 
 _schemas: dict[str, str] = {}
 

@@ -5,6 +5,7 @@ import itertools
 import math
 from collections import Counter
 from collections.abc import Callable, Coroutine
+from dataclasses import replace
 from typing import Protocol
 
 from tests.client.chat_client import FINAL_CLOSE_CODES
@@ -15,7 +16,7 @@ from tests.faults.checker.events import Events
 from tests.faults.checker.promises import find_undelivered
 from tests.simulation.client import Connector, SimClient
 from tests.simulation.mischief import Reuses, confirm_as_stranger
-from tests.simulation.plan import Act, Device, Operation, Plan
+from tests.simulation.plan import GROUP, Act, Device, Operation, Plan
 from tests.simulation.trace import Trace
 
 DAYS_OF_HISTORY = 90
@@ -44,6 +45,15 @@ class Site(Connector, Protocol):
 
     async def keep_history(self, user_id: str, days: int) -> None:
         """From now on messages are kept for so many days."""
+
+    async def leave_group(self, user_id: str) -> None:
+        """The user is no member any more."""
+
+    async def remove_member(self, user_id: str) -> None:
+        """The group's owner removes somebody."""
+
+    async def add_member(self, user_id: str) -> None:
+        """The group's owner adds somebody."""
 
 
 class Workload:
@@ -167,6 +177,12 @@ class Workload:
                 self._begin(self._keep_history(client.user_id, DAYS_OF_HISTORY))
             case Act.KEEP_NOTHING:
                 self._begin(self._keep_history(client.user_id, 0))
+            case Act.GROUP_SEND:
+                self._send(client, replace(operation, peer=GROUP))
+            case Act.GROUP_LEAVE:
+                self._begin(self._be_outside(client.user_id, self._site.leave_group, operation.duration_ms))
+            case Act.GROUP_REMOVE:
+                self._begin(self._be_outside(peer, self._site.remove_member, operation.duration_ms))
             case Act.TYPING:
                 client.send_frame({"action": "typing", "receiver_id": peer, "state": "start"})
             case Act.OPEN_CHAT:
@@ -260,6 +276,13 @@ class Workload:
                 else one
                 for one in self.blocks
             ]
+
+    async def _be_outside(self, user_id: str, end: Callable[[str], Coroutine[None, None, None]], ms: int) -> None:
+        """Be no member for a while. The owner stays."""
+        if self._plan.members and user_id != self._plan.members[0]:
+            await self._call(lambda: end(user_id))
+            await asyncio.sleep(ms / 1000)
+            await self._call(lambda: self._site.add_member(user_id))
 
     async def _keep_history(self, user_id: str, days: int) -> None:
         await self._call(lambda: self._site.keep_history(user_id, days))

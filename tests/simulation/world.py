@@ -9,12 +9,13 @@ from typing import Any
 
 from tests.client.history import History
 from tests.faults.checker import Block
-from tests.simulation.plan import BUS, CACHE, DATABASE, LOG, SOCKETS, STORE, CallFault, Device, Plan
+from tests.simulation.plan import BUS, CACHE, DATABASE, GROUP, LOG, SOCKETS, STORE, CallFault, Device, Plan
 from tests.simulation.site import make_site
 from tests.simulation.trace import Trace
 
 make_site()
 
+from apps.groups.kinds import Kind  # noqa: E402
 from apps.observability.metrics import INBOX_REBUILDS  # noqa: E402
 from tests.simulation.actors import Actor, GatewayActor, RelayActor, WorkerActor  # noqa: E402
 from tests.simulation.broker import Broker  # noqa: E402
@@ -145,6 +146,7 @@ class World:
         await self._people.sign_up(self.plan)
         await settle(self.hosts)
         await asyncio.sleep(BOOT_SECONDS)
+        await self._make_group()
         self.calls.strikes = True
         if self.brokers is not None:
             self._watching = asyncio.create_task(self.brokers.watch_members())
@@ -154,7 +156,12 @@ class World:
         self.calls.strikes = False
         await settle(self.hosts)
         await workload.come_home()
-        remains = Remains(self.valkeys[CACHE], self.brokers or self.valkeys[LOG], self.databases["messages"])
+        remains = Remains(
+            self.valkeys[CACHE],
+            self.brokers or self.valkeys[LOG],
+            self.databases["messages"],
+            self.databases["default"],
+        )
         await remains.wait_for_rest(REST_SECONDS)
         await workload.wait_for_receipts(REST_SECONDS)
         await workload.go_offline()
@@ -213,6 +220,24 @@ class World:
     async def keep_history(self, user_id: str, days: int) -> None:
         """See workload.Site."""
         await self._people.keep_history(user_id, days)
+
+    async def leave_group(self, user_id: str) -> None:
+        """See workload.Site."""
+        await self._people.change_group(Kind.LEFT, GROUP, by=user_id)
+
+    async def remove_member(self, user_id: str) -> None:
+        """See workload.Site."""
+        await self._people.change_group(Kind.REMOVED, GROUP, by=self.plan.members[0], user_ids=[user_id])
+
+    async def add_member(self, user_id: str) -> None:
+        """See workload.Site."""
+        await self._people.change_group(Kind.JOINED, GROUP, by=self.plan.members[0], user_ids=[user_id])
+
+    async def _make_group(self) -> None:
+        if self.plan.members:
+            owner, *members = self.plan.members
+            details = {"name": "everybody"}
+            await self._people.change_group(Kind.CREATED, GROUP, by=owner, user_ids=members, details=details)
 
     # -- beneath --------------------------------------------------------------------------------------------------
 

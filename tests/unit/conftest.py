@@ -3,12 +3,15 @@
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from apps.protocol.records import MessageSubmitted, Record, encode_record
 from apps.valkey.sync_keyspace import SyncKeyspace, sync_keyspace
+
+if TYPE_CHECKING:
+    from tests.unit.group_world import Circle
 
 
 @dataclass
@@ -141,3 +144,11 @@ class World:
 @pytest.fixture
 def world(transactional_db: None, cache_valkey: str, bus: RememberingBus) -> World:
     return World(bus)
+
+
+@pytest.fixture
+def circle(world: World) -> "Circle":
+    """Return a group of Ada, Bob and Cyd."""
+    from tests.unit.group_world import Circle
+
+    return Circle(world)

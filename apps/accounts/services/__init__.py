@@ -13,7 +13,13 @@ from apps.accounts.services.devices import (
     revoke_device,
     touch_devices,
 )
-from apps.accounts.services.erasure import close_erasure, delete_user, note_account_erasure
+from apps.accounts.services.erasure import (
+    close_account,
+    close_erasure,
+    delete_user,
+    note_account_erasure,
+    remove_account,
+)
 from apps.accounts.services.passwords import change_password
 from apps.accounts.services.profiles import update_profile
 from apps.accounts.services.registration import NewAccount, register_in_bulk, register_user, register_with_device
@@ -27,6 +33,7 @@ __all__ = [
     "authenticate_user",
     "block_user",
     "change_password",
+    "close_account",
     "close_erasure",
     "delete_user",
     "ensure_session_device",
@@ -37,6 +44,7 @@ __all__ = [
     "register_in_bulk",
     "register_user",
     "register_with_device",
+    "remove_account",
     "remove_contact",
     "revoke_all_devices",
     "revoke_device",

@@ -1,8 +1,9 @@
 """The log on Kafka: any number of gateways append, any number of relays share its partitions."""
 
 import logging
+import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 
 from django.conf import settings
@@ -11,6 +12,7 @@ from kafka.admin import OffsetSpec
 
 from apps.messagelog.base import (
     DeadLetter,
+    Entry,
     KnownLog,
     LogNotSetUp,
     LogRecord,
@@ -19,7 +21,7 @@ from apps.messagelog.base import (
     PartitionStatus,
 )
 from apps.messagelog.kafka.admin import Admin
-from apps.messagelog.kafka.appender import KafkaAppender, OpenLog
+from apps.messagelog.kafka.appender import KafkaAppender, KafkaWriter, OpenLog
 from apps.messagelog.kafka.dead_letters import DeadLetters
 from apps.messagelog.kafka.group import ReaderGroup, list_members
 from apps.messagelog.kafka.producer import KafkaBatchProducer
@@ -48,10 +50,17 @@ class KafkaMessageLog:
         self._topics = Topics(self._address, self._admin)
         self._dead_letters = DeadLetters(self._address, self._topics.dead_letters, self._admin)
         self._remembered: tuple[float, LogTopic] | None = None
+        self._writer = KafkaWriter(self._open)
+        self._writing = threading.Lock()
 
     def appender(self) -> KafkaAppender:
         """See MessageLog."""
         return KafkaAppender(self._open)
+
+    def append(self, entries: Sequence[Entry]) -> list[int]:
+        """See MessageLog."""
+        with self._writing:
+            return self._writer.append(entries)
 
     def reader(self, group: str, reader_id: str) -> KafkaReader:
         """See MessageLog."""
@@ -65,6 +74,8 @@ class KafkaMessageLog:
         """Let go of the connections of this object itself, not of its readers and appenders."""
         self._admin.close()
         self._dead_letters.close()
+        with self._writing:
+            self._writer.disconnect()
 
     def _open(self) -> OpenLog:
         topic = self._find_topic()

@@ -15,7 +15,15 @@ from unfold.widgets import UnfoldAdminTextareaWidget
 
 from apps.accounts.errors import AccountError
 from apps.accounts.models import User
+from apps.groups.errors import ChangePending
+from apps.messagelog.base import LogUnavailable
 from apps.moderation.models import REASON_MAX_LENGTH
+
+PENDING = (
+    "The change stands on the event log and is not in force yet: the relay is late. It will come, or be refused if "
+    "somebody else's change stands before it. Look again in a moment."
+)
+UNKNOWN_OUTCOME = "The event log does not answer. The change may come yet: look at the group before you try again."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +52,9 @@ class ReasonForm(forms.Form):
 
 
 def decide(model_admin: "ModelAdmin[Any]", request: HttpRequest, object_id: str, decision: Decision) -> HttpResponse:
-    """Ask for the reason; with one, do it and go back to the row. A refusal is shown with the form."""
+    """Ask for the reason; with one, do it and go back to the row. A refusal is shown with the form, and so is that a
+    change of a group may or may not come; one that is only late is told beside the row.
+    """
     row = model_admin.get_object(request, object_id)
     if row is None:
         raise Http404
@@ -57,6 +67,11 @@ def decide(model_admin: "ModelAdmin[Any]", request: HttpRequest, object_id: str,
             decision.apply(moderator_of(request), object_id, form.cleaned_data["reason"].strip())
         except AccountError as error:
             form.add_error(None, error.message)
+        except LogUnavailable:
+            form.add_error(None, UNKNOWN_OUTCOME)
+        except ChangePending:
+            messages.warning(request, PENDING)
+            return HttpResponseRedirect(back)
         else:
             messages.success(request, decision.done)
             return HttpResponseRedirect(back)

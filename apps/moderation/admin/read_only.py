@@ -3,14 +3,16 @@
 from typing import TYPE_CHECKING, Any
 
 from django.http import HttpRequest
-from unfold.admin import ModelAdmin
+from unfold.admin import ModelAdmin, TabularInline
 
 if TYPE_CHECKING:
     from django.contrib.admin import ModelAdmin as DjangoModelAdmin
+    from django.contrib.admin import TabularInline as DjangoTabularInline
 
     _ModelAdmin = DjangoModelAdmin[Any]
+    _TabularInline = DjangoTabularInline[Any, Any]
 else:
-    _ModelAdmin = ModelAdmin
+    _ModelAdmin, _TabularInline = ModelAdmin, TabularInline
 
 
 class ReadOnlyAdmin(_ModelAdmin):
@@ -25,5 +27,20 @@ class ReadOnlyAdmin(_ModelAdmin):
         return False
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Never."""
+        return False
+
+
+class ShownInline(_TabularInline):
+    """Rows that belong to another one: to look at."""
+
+    extra = 0
+    can_delete = False
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Never."""
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Never."""
         return False

@@ -7,11 +7,13 @@ from django.contrib import admin
 from django.contrib.admin.utils import unquote
 from django.db.models import F, QuerySet
 from django.http import HttpRequest, HttpResponse
+from django.utils.safestring import SafeString
 from unfold.decorators import action, display
 from unfold.enums import ActionVariant
 
 from apps.moderation.admin.audit import show_in_audit_log
 from apps.moderation.admin.decisions import Decision, decide
+from apps.moderation.admin.memberships import link_to
 from apps.moderation.admin.read_only import ReadOnlyAdmin
 from apps.moderation.models import Report
 from apps.moderation.services import dismiss_report, release_report, suspend_reported, take_report, warn_reported
@@ -85,13 +87,13 @@ class ReportAdmin(ReadOnlyAdmin):
 
     list_display = ("created_at", "shown_state", "reported_user", "reason", "shown_reporter", "repeats", "assignee")
     list_filter = ("state", "outcome", ReportedByFilter, ("assignee", admin.RelatedOnlyFieldListFilter))
-    search_fields = ("=id", "reason", "=reported_user__id", "reported_user__username", "=reporter__id")
+    search_fields = ("=id", "reason", "=reported_user__id", "reported_user__username", "=reporter__id", "=group_id")
     list_select_related = ("reported_user", "reporter", "assignee")
     ordering = (F("closed_at").desc(nulls_first=True), "-created_at")
     actions = None
     actions_detail = ("take", "release", "dismiss", "warn", "suspend")
     fieldsets = (
-        (None, {"fields": ("shown_state", "reported_user", "reason", "shown_reporter")}),
+        (None, {"fields": ("shown_state", "reported_user", "shown_group", "reason", "shown_reporter")}),
         (
             "As the reporter handed it in",
             {
@@ -123,6 +125,11 @@ class ReportAdmin(ReadOnlyAdmin):
     def shown_reporter(self, report: Report) -> str:
         """Who reported; nobody did where the site found it."""
         return THE_SCORER if report.reporter is None else str(report.reporter)
+
+    @display(description="In the group")
+    def shown_group(self, report: Report) -> SafeString | str:
+        """The way to the group that the message went to."""
+        return link_to("groups_group", report.group_id, report.group_id) if report.group_id else "none"
 
     def get_fieldsets(self, request: HttpRequest, obj: Report | None = None) -> Any:
         """The spam scorer reads no message, so it hands none in."""

@@ -7,15 +7,17 @@ from django.contrib import admin
 from django.contrib.admin.utils import unquote
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.forms import BaseUserCreationForm
+from django.contrib.auth.forms import UserChangeForm as DjangoUserChangeForm
 from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from django.utils.text import get_text_list
-from unfold.admin import ModelAdmin, TabularInline
+from unfold.admin import ModelAdmin
 from unfold.decorators import action, display
 from unfold.enums import ActionVariant
-from unfold.forms import AdminPasswordChangeForm, UserChangeForm
+from unfold.forms import AdminPasswordChangeForm
+from unfold.forms import UserChangeForm as UnfoldUserChangeForm
 from unfold.forms import UserCreationForm as UnfoldUserCreationForm
 
 from apps.accounts.announcements import announce_facts
@@ -25,23 +27,23 @@ from apps.ingest.message_rates import count_recent_messages
 from apps.moderation.admin.audit import show_in_audit_log
 from apps.moderation.admin.changes import describe_change
 from apps.moderation.admin.decisions import Decision, decide, moderator_of
+from apps.moderation.admin.memberships import MembershipsInline
+from apps.moderation.admin.read_only import ShownInline
 from apps.moderation.audit import record
 from apps.moderation.models import WarningNote
 from apps.moderation.services import end_sessions, lift_message_limit, lift_suspension, suspend
 from apps.valkey.pools import ValkeyError
 
 if TYPE_CHECKING:
-    from django.contrib.admin import TabularInline as DjangoTabularInline
-
     _UserAdmin = DjangoUserAdmin[User]
     _CreationForm = BaseUserCreationForm[User]
-    _TabularInline = DjangoTabularInline[Any, User]
+    _ChangeForm = DjangoUserChangeForm[User]
 else:
 
     class _UserAdmin(DjangoUserAdmin, ModelAdmin):
         """Django's, dressed by unfold."""
 
-    _CreationForm, _TabularInline = UnfoldUserCreationForm, TabularInline
+    _CreationForm, _ChangeForm = UnfoldUserCreationForm, UnfoldUserChangeForm
 
 _STATE_COLOURS = {"Active": "success", "Limited": "warning", "Suspended": "danger"}
 UNKNOWN = "not known: the cache does not answer"
@@ -94,19 +96,21 @@ class UserCreationForm(_CreationForm):
         fields = ("username", "display_name")
 
 
-class ShownInline(_TabularInline):
-    """Rows that belong to the user: to look at."""
+class UserChangeForm(_ChangeForm):
+    """A user's fields. Django's groups are roles of moderators here: other groups are those in which people write."""
 
-    extra = 0
-    can_delete = False
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if (roles := self.fields.get("groups")) is not None:
+            roles.label, roles.help_text = "Moderator roles", "What the user may do in the admin, with staff status."
 
-    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Never."""
-        return False
 
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Never."""
-        return False
+class RoleFilter(admin.RelatedFieldListFilter):
+    """Those with a role in the admin."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.title = "moderator role"
 
 
 class DeviceInline(ShownInline):
@@ -148,7 +152,7 @@ class UserAdmin(_UserAdmin):
     add_form = UserCreationForm
     change_password_form = AdminPasswordChangeForm
     list_display = ("username", "display_name", "shown_state", "role", "date_joined", "id")
-    list_filter = ("is_active", LimitedFilter, "is_staff", "groups")
+    list_filter = ("is_active", LimitedFilter, "is_staff", ("groups", RoleFilter))
     list_select_related = ("reputation",)
     search_fields = ("=id", "username", "display_name")
     search_help_text = "Username, display name, or the whole usr- id"
@@ -170,7 +174,7 @@ class UserAdmin(_UserAdmin):
         ("Access", {"fields": ("password", "is_staff", "is_superuser", "groups", "user_permissions")}),
     )
     add_fieldsets = ((None, {"fields": ("username", "display_name", "password1", "password2")}),)
-    inlines = (DeviceInline, WarningInline)
+    inlines = (DeviceInline, MembershipsInline, WarningInline)
     actions = None
     actions_detail = ("suspend_account", "lift", "lift_limit", "end_all_sessions")
 

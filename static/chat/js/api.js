@@ -82,6 +82,84 @@ export class Api {
     return this.#call("GET", `/api/history/${encodeURIComponent(peerId)}?${query}`);
   }
 
+  /** The groups of this user, without members. */
+  listGroups() {
+    return this.#listAll("/api/groups");
+  }
+
+  /** A group with its first 500 members; "not_found" where this user is none. */
+  getGroup(groupId) {
+    return this.#call("GET", `/api/groups/${groupId}`);
+  }
+
+  createGroup(name, members) {
+    return this.#call("POST", "/api/groups", { body: { name, members } });
+  }
+
+  /** Change what is given: name, description, only_admins_write, slow_mode_seconds. */
+  updateGroup(groupId, changes) {
+    return this.#call("PATCH", `/api/groups/${groupId}`, { body: changes });
+  }
+
+  deleteGroup(groupId) {
+    return this.#call("DELETE", `/api/groups/${groupId}`);
+  }
+
+  addMembers(groupId, userIds) {
+    return this.#call("POST", `/api/groups/${groupId}/members`, { body: { user_ids: userIds } });
+  }
+
+  /** Send somebody away; oneself: leave. */
+  removeMember(groupId, userId) {
+    return this.#call("DELETE", `/api/groups/${groupId}/members/${userId}`);
+  }
+
+  changeRole(groupId, userId, role) {
+    return this.#call("PATCH", `/api/groups/${groupId}/members/${userId}`, { body: { role } });
+  }
+
+  muteGroup(groupId) {
+    return this.#call("PUT", `/api/groups/${groupId}/mute`, { body: {} });
+  }
+
+  unmuteGroup(groupId) {
+    return this.#call("DELETE", `/api/groups/${groupId}/mute`);
+  }
+
+  /** Links into a group that somebody may still follow: [{number, expires_at, …}]. */
+  listInvites(groupId) {
+    return this.#listAll(`/api/groups/${groupId}/invite`);
+  }
+
+  /** A new link for so many seconds; only this answer has its `invite_url`. */
+  createInvite(groupId, expiresIn) {
+    return this.#call("POST", `/api/groups/${groupId}/invite`, { body: { expires_in: expiresIn } });
+  }
+
+  revokeInvite(groupId, number) {
+    return this.#call("DELETE", `/api/groups/${groupId}/invite/${number}`);
+  }
+
+  /** What the holder of a link is invited to: {group_id, name, member_count, expires_at}. */
+  getInvite(token) {
+    return this.#call("GET", `/api/invite/${encodeURIComponent(token)}`);
+  }
+
+  acceptInvite(token) {
+    return this.#call("POST", `/api/invite/${encodeURIComponent(token)}`);
+  }
+
+  /** A page of a large group's messages from a moment (ms) on, oldest first; then by cursor: {results, next}. */
+  pollGroup(groupId, { since, cursor }) {
+    const query = new URLSearchParams(cursor ? { cursor } : { timestamp: since });
+    return this.#call("GET", `/api/chat/${groupId}?${query}`);
+  }
+
+  /** How many have a message of this user's, and have read it: {delivered, members, read}. */
+  getDelivery(messageId) {
+    return this.#call("GET", `/api/message/${encodeURIComponent(messageId)}/delivery`);
+  }
+
   async listDevices() {
     return (await this.#call("GET", "/api/devices")).results;
   }
@@ -118,6 +196,12 @@ export class Api {
     if (response.status === 204) return null;
     const answer = await response.json().catch(() => ({}));
     if (response.ok) return answer;
-    throw new ApiError(answer.code ?? "failed", answer.message ?? "The server could not do this.", response.status);
+    throw new ApiError(answer.code ?? "failed", explain(answer), response.status);
   }
+}
+
+/** The server's words, with those about single fields: they say more than "some fields cannot be taken". */
+function explain({ message, fields }) {
+  const reasons = Object.values(fields ?? {}).flat();
+  return reasons.length > 0 ? reasons.join(" ") : (message ?? "The server could not do this.");
 }

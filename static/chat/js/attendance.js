@@ -5,6 +5,7 @@
  */
 
 import { ApiError } from "./api.js";
+import { isGroupId } from "./conversation-keys.js";
 
 export const ASK_EVERY_MS = 60_000;
 /** Somebody new is in the list: asked for so soon, together with who else comes until then. */
@@ -89,7 +90,7 @@ export class Attendance {
   }
 
   #listPeople() {
-    const listed = this.#state.conversations.filter(({ last }) => last);
+    const listed = this.#state.conversations.filter(({ last, peer_id }) => last && !isGroupId(peer_id));
     return listed.slice(0, MOST_ASKED).map(({ peer_id }) => peer_id);
   }
 

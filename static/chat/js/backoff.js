@@ -1,10 +1,11 @@
-/** When to try to connect again. Pure. */
+/** When to try to connect again, and when to ask again. Pure. */
 
 import { CLOSE } from "./protocol.js";
 
 const LONGEST_SECONDS = 30;
 const RESTART_SPREAD_MS = 2000;
 const CROWDED_SECONDS = 15;
+const SHORTEST_POLL_SECONDS = 2;
 
 /**
  * Milliseconds to wait before a connection attempt: 1…30 s, doubling, with jitter so that a thousand clients
@@ -22,4 +23,17 @@ export function reconnectDelay({ attempt, closeCode, random = Math.random }) {
   const shortest = closeCode === CLOSE.TOO_MANY_CONNECTIONS ? CROWDED_SECONDS : Math.max(1, base / 2);
   const longest = Math.min(LONGEST_SECONDS, Math.max(base * 1.5, shortest * 2));
   return (shortest + random() * (longest - shortest)) * 1000;
+}
+
+/**
+ * Milliseconds until the next poll of a large group: 2 s after something came, doubling to 30 s while nothing does,
+ * with jitter downwards.
+ *
+ * @param {object} options
+ * @param {number} options.quietPolls polls in a row that brought nothing
+ * @param {() => number} [options.random] uniform in [0, 1)
+ */
+export function pollDelay({ quietPolls, random = Math.random }) {
+  const longest = Math.min(LONGEST_SECONDS, SHORTEST_POLL_SECONDS * 2 ** quietPolls);
+  return Math.max(SHORTEST_POLL_SECONDS, longest * (1 - random() * 0.2)) * 1000;
 }

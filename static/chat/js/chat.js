@@ -1,44 +1,40 @@
 /**
  * The app without its looks: what a person can do, and how socket, outbox, store and state work together.
  *
- * Views call the public methods and show `state`; nothing here knows the DOM.
+ * Views call its methods, those of its public parts, and show `state`; nothing here knows the DOM.
  */
 
-import { ApiError } from "./api.js";
-import { applyFrames } from "./apply.js";
+import { Announcements } from "./announcements.js";
 import { Attendance } from "./attendance.js";
-import { Blocks } from "./blocks.js";
 import { Company } from "./company.js";
-import { readUpTo, reportedUpTo } from "./conversations.js";
-import { FrameIntake } from "./frame-intake.js";
+import { isGroupId } from "./conversation-keys.js";
+import { Ending } from "./ending.js";
+import { FrameRouter } from "./frame-router.js";
+import { GroupPoll } from "./group-poll.js";
+import { Groups } from "./groups.js";
 import { History } from "./history.js";
-import { withError, withNewTry, writeMessage } from "./messages.js";
 import { Notebook } from "./notebook.js";
-import { Outbox } from "./outbox.js";
-import { People } from "./people.js";
-import { buildConfirmations, buildSendMessage, cleanContent, CLOSE, SUSPENDED_REASON } from "./protocol.js";
-import { ReadReports } from "./read-reports.js";
+import { Notifications } from "./notifications.js";
+import { listNamed, People } from "./people.js";
+import { Reading } from "./reading.js";
+import { Safety } from "./safety.js";
 import { ChatSocket } from "./socket.js";
 import { CONNECTION } from "./state.js";
-import { Warnings } from "./warnings.js";
-
-const ANNOUNCEMENT_MS = 6_000;
+import { Writing } from "./writing.js";
 
 export class Chat {
   #notebook;
   #environment;
   #socket;
-  #outbox;
-  #reports;
-  #people;
+  #reading;
   #company;
   #attendance;
   #history;
-  #warnings;
-  #blocks;
-  #intake;
-  #lastMoment = 0;
-  #announcementTimer = null;
+  #groupPoll;
+  #notifications;
+  #announcements;
+  #ending;
+  #router;
 
   /**
    * @param {object} parts
@@ -46,36 +42,60 @@ export class Chat {
    * @param {import("./store.js").Store} parts.store
    * @param {import("./api.js").Api} parts.api
    * @param {string} parts.socketUrl
-   * @param {object} parts.environment `isVisible()`, `isOnline()`, `goToLogin()`
+   * @param {object} parts.environment `isVisible()`, `isOnline()`, `goToLogin()`, `notify(notification)`
    * @param {(url: string) => WebSocket} [parts.openWebSocket]
    */
   constructor({ state, store, api, socketUrl, environment, openWebSocket }) {
     this.state = state;
     this.api = api;
-    this.#notebook = new Notebook(store, state);
     this.#environment = environment;
     this.#socket = new ChatSocket({ url: socketUrl, listener: this.#socketListener(), openWebSocket });
-    this.#outbox = new Outbox({
-      send: (entry) => this.#socket.send(buildSendMessage(entry, Date.now())),
-      onExpired: (entry) => this.#fail(entry.key, "expired"),
+    this.#notebook = new Notebook(store, state);
+    const send = (frame) => this.#socket.send(frame);
+    const isVisible = () => this.#isVisible();
+    const parts = { api, state, notebook: this.#notebook, send, isVisible };
+    this.#announcements = new Announcements(state);
+    this.people = new People({ api, store, state });
+    this.writing = new Writing({ ...parts, me: state.me });
+    this.#reading = new Reading(parts);
+    this.#history = new History(parts);
+    this.#company = new Company(parts);
+    this.#attendance = new Attendance(parts);
+    this.#notifications = new Notifications({ state, notify: environment.notify, isVisible });
+    this.#ending = new Ending({ api, state, goToLogin: () => environment.goToLogin() });
+    this.safety = new Safety({ ...parts, announce: (words) => this.#announcements.say(words) });
+    this.#buildGroups(parts);
+    this.#router = this.#buildRouter(send);
+  }
+
+  #buildGroups(parts) {
+    this.groups = new Groups({
+      ...parts,
+      people: this.people,
+      onDelivery: (groupId) => this.#groupPoll.takeChange(groupId),
     });
-    this.#reports = new ReadReports({
-      send: (frame) => this.#socket.send(frame),
-      onReported: (reported) => this.#recordReported(reported),
+    this.#groupPoll = new GroupPoll({
+      ...parts,
+      onMessages: () => this.#takeNews(),
+      onRefused: (groupId) => this.groups.fetch(groupId),
     });
-    this.#people = new People({ api, store, state });
-    this.#history = new History({ api, notebook: this.#notebook, state });
-    this.#warnings = new Warnings({ api, notebook: this.#notebook, state });
-    this.#blocks = new Blocks({ api, notebook: this.#notebook, state });
-    this.#company = new Company({
-      state,
-      send: (frame) => this.#socket.send(frame),
-      isVisible: () => this.#isVisible(),
-    });
-    this.#attendance = new Attendance({ api, state, isVisible: () => this.#isVisible() });
-    this.#intake = new FrameIntake({
-      process: (frames) => this.#takeFrames(frames),
-      onFailure: (error) => this.#handleStorageFailure(error),
+  }
+
+  #buildRouter(send) {
+    return new FrameRouter({
+      notebook: this.#notebook,
+      state: this.state,
+      writing: this.writing,
+      reading: this.#reading,
+      company: this.#company,
+      attendance: this.#attendance,
+      groups: this.groups,
+      groupPoll: this.#groupPoll,
+      notifications: this.#notifications,
+      send,
+      settingsChanged: () => this.settingsChanged(),
+      onNews: () => this.#takeNews(),
+      reconnect: () => this.#socket.reconnect(),
     });
   }
 
@@ -94,6 +114,13 @@ export class Chat {
     if (this.state.openPeerId) await this.openChat(this.state.openPeerId);
   }
 
+  async #load() {
+    const waiting = await this.#notebook.load();
+    await this.people.load();
+    await this.safety.load();
+    this.writing.load(waiting);
+  }
+
   #begin() {
     this.#socket.start();
     this.#attendance.start();
@@ -102,26 +129,38 @@ export class Chat {
   /** Close the connection; what is stored stays. */
   stop() {
     this.#socket.stop();
-    this.#attendance.stop();
-    clearTimeout(this.#announcementTimer);
+    this.#rest();
+    this.#announcements.stop();
     this.#fallSilent();
+  }
+
+  #rest() {
+    this.#attendance.stop();
+    this.#groupPoll.stop();
+    this.groups.stop();
   }
 
   async openChat(peerId) {
     await this.#notebook.openChat(peerId);
-    this.#company.showScreen();
-    await Promise.all([this.markRead(), this.#people.refresh(peerId), this.#fetchOlder()]);
+    this.#followScreen();
+    this.#fetchPeople();
+    await Promise.all([this.#reading.markRead(), this.#refresh(peerId), this.#fetchOlder()]);
+  }
+
+  #refresh(peerId) {
+    return isGroupId(peerId) ? this.groups.fetch(peerId) : this.people.refresh(peerId);
   }
 
   closeChat() {
     this.#notebook.closeChat();
-    this.#company.showScreen();
+    this.#followScreen();
   }
 
   /** Show the page before the oldest message on screen: of this device, or of the history on the server. */
   async loadOlder() {
     if (this.state.chat?.hasOlder) await this.#notebook.loadOlder();
     else await this.#fetchOlder();
+    this.#fetchPeople();
   }
 
   async #fetchOlder() {
@@ -129,59 +168,14 @@ export class Chat {
     if (chat && !chat.hasOlder) await this.#history.fetchOlder(chat.peer_id, chat.messages[0]);
   }
 
-  /** A person found by search; their name is known from now on. */
-  rememberPerson(person) {
-    return this.#people.remember(person);
-  }
-
-  /** Write a message: stored on this device first, then sent as soon as there is a connection. */
-  async send(peerId, text) {
-    const content = cleanContent(text);
-    const me = this.state.me.user_id;
-    const record = writeMessage({
-      client_id: newClientId(),
-      sender_id: me,
-      peer_id: peerId,
-      content,
-      now: this.#nextMoment(),
-    });
-    await this.#notebook.change((ledger) => ledger.putMessage(record));
-    this.#outbox.add(record);
-  }
-
-  /** Send a failed message again, as the newest of its conversation. */
-  async tryAgain(key) {
-    const now = this.#nextMoment();
-    const retried = await this.#notebook.change(async (ledger) => {
-      const failed = await ledger.findMessage(key);
-      if (!failed?.error) return null;
-      const record = withNewTry(failed, newClientId(), now);
-      await ledger.removeMessage(failed);
-      await ledger.putMessage(record);
-      return record;
-    });
-    if (retried) this.#outbox.add(retried);
-  }
-
-  /** Delete a message from this device. */
-  async deleteMessage(key) {
-    this.#outbox.settle(key);
-    await this.#notebook.change(async (ledger) => {
-      const record = await ledger.findMessage(key);
-      if (record) await ledger.removeMessage(record);
-    });
+  /** Write a message to a person or group, or an answer to the message `replyTo`. */
+  send(peerId, text, replyTo = null) {
+    return this.writing.write(peerId, text, replyTo);
   }
 
   /** What is in the open chat counts as read while a person can see it. */
-  async markRead() {
-    const peerId = this.state.openPeerId;
-    if (!peerId || !this.state.conversation(peerId)?.unread) return;
-    if (!this.#isVisible()) return;
-    await this.#notebook.change(async (ledger) => {
-      const last = await ledger.findLastIncoming(peerId);
-      if (last) await ledger.putConversation(readUpTo(await ledger.getConversation(peerId), last));
-    });
-    this.#reports.report(this.state.conversation(peerId));
+  markRead() {
+    return this.#reading.markRead();
   }
 
   #isVisible() {
@@ -190,8 +184,14 @@ export class Chat {
 
   /** The page came to the front, or went to the back. */
   showScreen() {
-    this.#company.showScreen();
+    this.#followScreen();
     this.#attendance.showScreen();
+    if (this.#isVisible()) this.groups.check();
+  }
+
+  #followScreen() {
+    this.#company.showScreen();
+    this.#groupPoll.showScreen();
   }
 
   /** The person is writing to somebody; `isEmpty`: no more. */
@@ -217,36 +217,6 @@ export class Chat {
     this.#history.restart();
   }
 
-  /** The person has read the warning that is shown. */
-  dismissWarning() {
-    return this.#warnings.dismiss();
-  }
-
-  /** Neither can write to the other until `unblock`. Rejects with ApiError when the server could not do it. */
-  async block(userId) {
-    await this.#blocks.block(userId);
-    this.announce("Blocked.");
-  }
-
-  /** Take messages from somebody again. Rejects with ApiError when the server could not do it. */
-  async unblock(userId) {
-    await this.#blocks.unblock(userId);
-    this.announce("Unblocked.");
-  }
-
-  /** Tell the moderators of a person or a message. Rejects with ApiError when the server could not do it. */
-  async report(report) {
-    await this.api.report(report);
-    this.announce("Reported to the moderators.");
-  }
-
-  /** Say for a moment what has been done. */
-  announce(announcement) {
-    clearTimeout(this.#announcementTimer);
-    this.state.set({ announcement });
-    this.#announcementTimer = setTimeout(() => this.state.set({ announcement: "" }), ANNOUNCEMENT_MS);
-  }
-
   /** How many messages have not reached the server; logging out would lose them. */
   countWaiting() {
     return this.#notebook.countWaiting();
@@ -265,7 +235,7 @@ export class Chat {
   #socketListener() {
     return {
       onReady: () => this.#handleReady(),
-      onFrame: (frame) => this.#handleFrame(frame),
+      onFrame: (frame) => this.#router.take(frame),
       onDown: () => this.#handleDown(),
       onEnd: (code, reason) => this.#handleEnd(code, reason),
     };
@@ -273,13 +243,14 @@ export class Chat {
 
   #handleReady() {
     this.#showConnection();
-    this.#outbox.open();
-    this.#reports.restart(this.state.conversations);
+    this.writing.open();
+    this.#reading.restart();
     this.#company.restart();
+    this.#groupPoll.catchUp();
     this.#attendance.catchUp();
-    this.#people.retryFailed();
-    this.#warnings.check();
-    this.#blocks.check();
+    this.people.retryFailed();
+    this.safety.check();
+    this.groups.check();
     this.#takeHistory();
     this.#fetchPeople();
   }
@@ -290,25 +261,8 @@ export class Chat {
   }
 
   #fetchPeople() {
-    this.#people.fetchUnknown(this.state.conversations.map(({ peer_id }) => peer_id));
+    this.people.fetchUnknown(listNamed(this.state));
     this.#attendance.takeNewcomers();
-  }
-
-  #handleFrame(frame) {
-    if (frame.action === "heartbeat") this.#reports.acknowledge();
-    else if (frame.action === "presence") this.#takePresence(frame);
-    else if (frame.action === "typing") this.#company.takeTyping(frame);
-    else if (frame.action === "settings_changed") {
-      this.settingsChanged();
-    } else {
-      if (frame.action === "incoming_message") this.#company.takeMessage(frame);
-      this.#intake.add(frame);
-    }
-  }
-
-  #takePresence(frame) {
-    this.#company.takePresence(frame);
-    this.#attendance.takePresence(frame);
   }
 
   #handleDown() {
@@ -317,28 +271,14 @@ export class Chat {
   }
 
   #fallSilent() {
-    this.#outbox.close();
+    this.writing.close();
     this.#company.lose();
   }
 
   #handleEnd(code, reason) {
     this.#fallSilent();
-    this.#attendance.stop();
-    this.state.set({ connection: CONNECTION.OFFLINE });
-    if (code === CLOSE.NOT_AUTHENTICATED) this.#environment.goToLogin();
-    else if (code === CLOSE.REPLACED) this.state.set({ interruption: "replaced" });
-    else this.#showEnd(reason);
-  }
-
-  /** A suspended user's login is good for one thing still: to be told why. Some servers drop the reason of a close. */
-  async #showEnd(reason) {
-    this.state.set({ interruption: reason === SUSPENDED_REASON ? "suspended" : "ended" });
-    try {
-      await this.api.getMe();
-    } catch (error) {
-      if (!(error instanceof ApiError)) throw error;
-      if (error.code === "suspended") this.state.set({ interruption: "suspended", suspension: error.message });
-    }
+    this.#rest();
+    this.#ending.show(code, reason);
   }
 
   #showConnection() {
@@ -348,56 +288,8 @@ export class Chat {
 
   // --- Changes of what is stored -------------------------------------------------------------------------------
 
-  async #takeFrames(frames) {
-    const todo = await this.#notebook.change((ledger) => applyFrames(ledger, this.state.me.user_id, frames));
-    for (const frame of buildConfirmations(todo.confirm, Date.now())) this.#socket.send(frame);
-    for (const clientId of todo.settled) this.#outbox.settle(clientId);
-    for (const { client_id, retry_after_ms } of todo.postponed) this.#outbox.postpone(client_id, retry_after_ms);
+  async #takeNews() {
     this.#fetchPeople();
-    await this.markRead();
+    await this.#reading.markRead();
   }
-
-  async #fail(key, code) {
-    await this.#notebook.change(async (ledger) => {
-      const record = await ledger.findMessage(key);
-      if (record) await ledger.putMessage(withError(record, { code }));
-    });
-  }
-
-  async #recordReported(reported) {
-    await this.#notebook.change(async (ledger) => {
-      for (const [peerId, messageId] of reported) {
-        await ledger.putConversation(reportedUpTo(await ledger.getConversation(peerId), messageId));
-      }
-    });
-  }
-
-  async #load() {
-    const waiting = await this.#notebook.load();
-    await this.#people.load();
-    await this.#blocks.load();
-    this.#outbox.load(waiting);
-  }
-
-  #handleStorageFailure(error) {
-    console.error("Messages could not be stored", error);
-    const isFull = error.name === "QuotaExceededError";
-    this.state.set({
-      notice: isFull
-        ? "This device is full. New messages wait on the server until there is room."
-        : "This browser could not store new messages. They will be fetched again.",
-    });
-    this.#socket.reconnect();
-  }
-
-  /** The clock in ms, but growing with each call, so that messages keep the order in which they were written. */
-  #nextMoment() {
-    this.#lastMoment = Math.max(Date.now(), this.#lastMoment + 1);
-    return this.#lastMoment;
-  }
-}
-
-/** 128 random bits in hex. `crypto.randomUUID` exists on https and localhost only, this also on a LAN address. */
-function newClientId() {
-  return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
 }

@@ -5,11 +5,10 @@
  */
 
 import { buildOpenChat, buildTyping } from "./protocol.js";
+import { TYPING_LASTS_MS, Writers } from "./writers.js";
 
-/** A notice that lasts is repeated so often … */
+/** A notice that lasts is repeated so often. */
 export const TYPING_REPEAT_MS = 3_000;
-/** … and without a repetition it counts for so long, since "stop" may be lost. */
-export const TYPING_LASTS_MS = 7_000;
 
 const NOBODY = Object.freeze({ peerId: null, toldAt: -Infinity, timer: null });
 
@@ -19,7 +18,8 @@ export class Company {
   #isVisible;
   #reported = null;
   #writingTo = NOBODY;
-  #writers = new Map();
+  #writers;
+  #groupWriters;
 
   /**
    * @param {object} options
@@ -31,6 +31,8 @@ export class Company {
     this.#state = state;
     this.#send = send;
     this.#isVisible = isVisible;
+    this.#writers = new Writers((writers) => state.set({ writers }));
+    this.#groupWriters = new Writers((groupWriters) => state.set({ groupWriters }));
   }
 
   /** A new connection: the server knows of no chat on screen. */
@@ -45,7 +47,8 @@ export class Company {
     clearTimeout(this.#writingTo.timer);
     this.#writingTo = NOBODY;
     this.#state.set({ presence: null });
-    for (const peerId of [...this.#writers.keys()]) this.#endWriting(peerId);
+    this.#writers.clear();
+    this.#groupWriters.clear();
   }
 
   /** Tell the server which chat is on screen, if that is another one than it knows. */
@@ -53,6 +56,7 @@ export class Company {
     const peerId = this.#isVisible() ? this.#state.openPeerId : null;
     if (peerId === this.#reported || !this.#send(buildOpenChat(peerId))) return;
     this.#reported = peerId;
+    this.#groupWriters.clear();
     if (this.#state.presence && this.#state.presence.user_id !== peerId) this.#state.set({ presence: null });
   }
 
@@ -60,14 +64,18 @@ export class Company {
     if (frame.user_id === this.#reported) this.#state.set({ presence: frame });
   }
 
-  takeTyping({ sender_id, state }) {
-    if (state === "start") this.#beginWriting(sender_id);
-    else this.#endWriting(sender_id);
+  /** Somebody writes to this user, or in a group; of other groups than the one on screen nobody is told. */
+  takeTyping({ sender_id, state, group_id }) {
+    if (group_id && group_id !== this.#reported) return;
+    const writers = group_id ? this.#groupWriters : this.#writers;
+    if (state === "start") writers.begin(sender_id);
+    else writers.end(sender_id);
   }
 
   /** A message came: its writer has stopped writing it. */
-  takeMessage({ sender_id }) {
-    this.#endWriting(sender_id);
+  takeMessage({ sender_id, group_id }) {
+    if (!group_id) this.#writers.end(sender_id);
+    else if (group_id === this.#reported) this.#groupWriters.end(sender_id);
   }
 
   /** The person wrote or deleted something in the composer; `isEmpty`: there is nothing left, or it was sent. */
@@ -89,25 +97,5 @@ export class Company {
     clearTimeout(this.#writingTo.timer);
     this.#send(buildTyping(this.#writingTo.peerId, "stop"));
     this.#writingTo = NOBODY;
-  }
-
-  #beginWriting(peerId) {
-    clearTimeout(this.#writers.get(peerId));
-    this.#writers.set(
-      peerId,
-      setTimeout(() => this.#endWriting(peerId), TYPING_LASTS_MS),
-    );
-    this.#show();
-  }
-
-  #endWriting(peerId) {
-    if (!this.#writers.has(peerId)) return;
-    clearTimeout(this.#writers.get(peerId));
-    this.#writers.delete(peerId);
-    this.#show();
-  }
-
-  #show() {
-    this.#state.set({ writers: new Set(this.#writers.keys()) });
   }
 }

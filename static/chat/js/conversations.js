@@ -7,10 +7,12 @@ export function newConversation(peerId) {
     last: null,
     last_at: 0,
     unread: 0,
+    mentions: 0,
     read_sequence: -1,
     read_message_id: null,
     read_reported_id: null,
     peer_read_sequence: -1,
+    readers: {},
   };
 }
 
@@ -34,4 +36,17 @@ export function hasUnreportedReading(conversation) {
 export function readByPeer(conversation, { sequence }) {
   if (sequence === Infinity) return conversation;
   return { ...conversation, peer_read_sequence: Math.max(conversation.peer_read_sequence, sequence) };
+}
+
+/** A member of a group has read up to this message of mine. */
+export function readByMember(conversation, readerId, { sequence }) {
+  if (sequence === Infinity) return conversation;
+  const readers = { ...conversation.readers };
+  readers[readerId] = Math.max(readers[readerId] ?? -1, sequence);
+  return { ...conversation, readers };
+}
+
+/** Something is there of which no message tells: a group that one is in. */
+export function knownSince(conversation, timestamp) {
+  return timestamp <= conversation.last_at ? conversation : { ...conversation, last_at: timestamp };
 }

@@ -15,7 +15,7 @@ const ADOPTED = "history_device_id";
 export class History {
   #api;
   #notebook;
-  #myId;
+  #me;
   #deviceId;
   #isOn = false;
   #isBegun = false;
@@ -25,7 +25,7 @@ export class History {
   constructor({ api, notebook, state }) {
     this.#api = api;
     this.#notebook = notebook;
-    this.#myId = state.me.user_id;
+    this.#me = state.me;
     this.#deviceId = state.me.device_id;
   }
 
@@ -51,7 +51,7 @@ export class History {
     if (!this.#isOn || this.#complete.has(peerId)) return;
     await this.#try(async () => {
       const page = await this.#api.listHistory(peerId, { before: oldest?.timestamp, limit: PAGE_SIZE });
-      const added = await this.#notebook.change((ledger) => addMessages(ledger, this.#myId, page.results));
+      const added = await this.#notebook.change((ledger) => addMessages(ledger, this.#me, page.results));
       // The page begins with the message asked from: a page that brought nothing new will bring nothing again.
       if (page.next === null || added === 0) this.#complete.add(peerId);
     });
@@ -67,8 +67,8 @@ export class History {
           ? (await this.#api.listHistory(participant_id, { limit: PAGE_SIZE })).results
           : [last_message];
       await this.#notebook.change(async (ledger) => {
-        await addMessages(ledger, this.#myId, messages);
-        await markRead(ledger, participant_id, messages, unread_count, this.#myId);
+        await addMessages(ledger, this.#me, messages);
+        await markRead(ledger, participant_id, messages, unread_count, this.#me.user_id);
       });
     }
     await this.#notebook.change((ledger) => ledger.putMeta(ADOPTED, this.#deviceId));
@@ -86,13 +86,13 @@ export class History {
 }
 
 /** Store what this device has never had; what was deleted here stays away. Returns how many were new. */
-async function addMessages(ledger, myId, messages) {
+async function addMessages(ledger, me, messages) {
   let added = 0;
   for (const message of messages) {
     if (await ledger.hasSeen(message.message_id)) continue;
     await ledger.markSeen(message.message_id);
     if (await ledger.findMessageById(message.message_id)) continue;
-    await ledger.putMessage({ ...toRecord(message, myId), delivered: message.delivered });
+    await ledger.putMessage({ ...toRecord(message, me), delivered: message.delivered });
     added += 1;
   }
   return added;

@@ -2,15 +2,23 @@
 
 import { Api } from "./api.js";
 import { Chat } from "./chat.js";
+import { isConversationKey } from "./conversation-keys.js";
 import { PollingSocket } from "./polling-socket.js";
 import { ChatState } from "./state.js";
 import { Store } from "./store.js";
 import { Transports } from "./transports.js";
 import "./views/app.js";
+import "./views/join.js";
+
+const JOIN_PATH = "/join/";
 
 async function main() {
   const { csrf_token, ...me } = JSON.parse(document.getElementById("session").textContent);
   const state = new ChatState(me);
+  if (location.pathname === JOIN_PATH) {
+    showInvite(new Api(csrf_token), state);
+    return;
+  }
   const store = await openStore(me.user_id, state);
   if (!store) return;
   const transports = buildTransports(me);
@@ -26,11 +34,32 @@ async function main() {
   await navigator.storage?.persist?.();
 }
 
+/** No chat is opened for it: that would take the login's connection away from the window that has it. */
+function showInvite(api, state) {
+  const join = Object.assign(document.createElement("chat-join"), { api, state });
+  const showToken = () => (join.token = location.hash.slice(1));
+  showToken();
+  window.addEventListener("hashchange", showToken);
+  document.getElementById("app").replaceChildren(join);
+}
+
 const environment = {
   isVisible: () => document.visibilityState === "visible",
   isOnline: () => navigator.onLine,
   goToLogin: () => location.assign("/login/"),
+  notify,
 };
+
+/** Shown where the person has allowed it; a newer one of the same conversation takes its place. */
+function notify({ peerId, title, body }) {
+  if (globalThis.Notification?.permission !== "granted") return;
+  const notification = new Notification(title, { body, tag: peerId, icon: "/static/chat/favicon.svg" });
+  notification.addEventListener("click", () => {
+    window.focus();
+    location.hash = peerId;
+    notification.close();
+  });
+}
 
 async function openStore(userId, state) {
   try {
@@ -74,7 +103,7 @@ function followPage(chat, transports) {
 /** The open chat is the address's fragment, so that the back button, links and reload do what one expects. */
 async function openChatOfAddress(chat) {
   const peerId = location.hash.slice(1);
-  if (/^usr-[0-9a-f]{12}$/.test(peerId) && peerId !== chat.state.me.user_id) await chat.openChat(peerId);
+  if (isConversationKey(peerId, chat.state.me.user_id)) await chat.openChat(peerId);
   else chat.closeChat();
 }
 

@@ -1,5 +1,6 @@
 /** Store and state in step: what changes on disk is shown when, and only when, it is there. */
 
+import { newConversation } from "./conversations.js";
 import { withError } from "./messages.js";
 
 const PAGE_SIZE = 200;
@@ -26,16 +27,22 @@ export class Notebook {
       for (const key of ledger.changedKeys) messages.push(await ledger.findMessage(key));
       const conversations = [];
       for (const peerId of [...ledger.changedPeers]) conversations.push(await ledger.refreshConversation(peerId));
-      return { result, messages, removedKeys: [...ledger.removedKeys], conversations };
+      const groups = [];
+      for (const groupId of ledger.changedGroups) groups.push(await ledger.findGroup(groupId));
+      return { result, messages, removedKeys: [...ledger.removedKeys], conversations, groups };
     });
+    this.#state.mergeGroups(outcome.groups);
     this.#state.mergeConversations(outcome.conversations);
     this.#state.mergeMessages(outcome.messages, outcome.removedKeys);
+    await this.#findQuoted();
     return outcome.result;
   }
 
   /** Show what is stored; returns what waits for ✓, oldest first. */
   async load() {
-    this.#state.mergeConversations(await this.#store.listConversations());
+    this.#state.mergeGroups(await this.#store.listGroups());
+    const conversations = await this.#store.listConversations();
+    this.#state.mergeConversations(conversations.map((known) => ({ ...newConversation(known.peer_id), ...known })));
     return this.#store.listWaiting();
   }
 
@@ -45,6 +52,7 @@ export class Notebook {
     const messages = await this.#store.listMessages(peerId, { limit: PAGE_SIZE });
     if (this.#wantedPeerId !== peerId) return; // another one was asked for meanwhile
     this.#state.openChat({ peer_id: peerId, messages, hasOlder: messages.length === PAGE_SIZE });
+    await this.#findQuoted();
   }
 
   closeChat() {
@@ -58,6 +66,15 @@ export class Notebook {
     if (!hasOlder) return;
     const older = await this.#store.listMessages(peer_id, { limit: PAGE_SIZE, before: messages[0] });
     this.#state.mergeOlder(peer_id, older, older.length === PAGE_SIZE);
+    await this.#findQuoted();
+  }
+
+  /** What the messages on screen answer to and is not on screen itself: shown as far as this device has it. */
+  async #findQuoted() {
+    const wanted = this.#state.listUnknownQuoted();
+    if (wanted.length === 0) return;
+    const found = await Promise.all(wanted.map((messageId) => this.#store.findMessageById(messageId)));
+    this.#state.mergeQuoted(wanted.map((messageId, index) => [messageId, found[index] ?? null]));
   }
 
   readMeta(name) {

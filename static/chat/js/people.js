@@ -27,6 +27,15 @@ export class People {
     await this.#store.putPerson(person);
   }
 
+  /** Keep the profiles of a group's members; only those that are new or other than before are written. */
+  async rememberAll(members) {
+    const news = members.map(pickProfile).filter((person) => isNews(person, this.#state.person(person.user_id)));
+    for (const { user_id } of members) this.#fetched.add(user_id);
+    if (news.length === 0) return;
+    this.#state.mergePeople(news);
+    await Promise.all(news.map((person) => this.#store.putPerson(person)));
+  }
+
   /** Fetch the profiles nobody knows yet. */
   async fetchUnknown(userIds) {
     const unknown = userIds.filter((userId) => !this.#state.person(userId));
@@ -53,6 +62,20 @@ export class People {
   }
 }
 
+function isNews(person, known) {
+  return !known || Object.keys(person).some((field) => person[field] !== known[field]);
+}
+
 function pickProfile({ user_id, username, display_name, avatar_color }) {
   return { user_id, username, display_name, avatar_color };
+}
+
+/** Everybody whose name is to be shown somewhere: in the list of conversations, and in the open one. */
+export function listNamed(state) {
+  const lasts = state.conversations.map(({ last }) => last).filter(Boolean);
+  const peers = state.conversations.map(({ peer_id }) => peer_id);
+  const records = [...lasts, ...(state.chat?.messages ?? [])];
+  const senders = records.flatMap(({ sender_id, event }) => (event ? [event.by, ...event.user_ids] : [sender_id]));
+  const ids = [...peers, ...senders, ...state.groupWriters].filter((id) => id?.startsWith("usr-"));
+  return [...new Set(ids)];
 }

@@ -4,6 +4,8 @@
  * Pure: no socket, no clock of its own. Frame fields keep the names they have on the wire.
  */
 
+import { isGroupId } from "./conversation-keys.js";
+
 export const MAX_CONTENT_CHARACTERS = 1000;
 export const MAX_IDS_PER_CONFIRMATION = 500;
 export const OUTBOX_LIFETIME_MS = 7 * 86_400_000;
@@ -32,6 +34,9 @@ const REQUIRED_FIELDS = {
   message_read: { message_id: "string", reader_id: "string" },
   typing: { sender_id: "string", state: "string" },
   presence: { user_id: "string", online: "boolean" },
+  group_event: { group_id: "string", event_id: "string", kind: "string", sequence: "number", timestamp: "number" },
+  group_changed: { group_id: "string", version: "number" },
+  group_activity: { group_id: "string" },
   settings_changed: {},
   error: { code: "string" },
 };
@@ -69,14 +74,14 @@ function parseObject(text) {
 }
 
 /** `send_message` for one entry of the outbox; `now` is this device's clock in ms. */
-export function buildSendMessage({ client_id, peer_id, content }, now) {
-  return {
-    action: "send_message",
-    receiver_id: peer_id,
-    content,
-    message_id_by_client: client_id,
-    timestamp: now,
-  };
+export function buildSendMessage({ client_id, peer_id, content, reply_to }, now) {
+  const frame = { action: "send_message", ...told(peer_id), content, message_id_by_client: client_id, timestamp: now };
+  return reply_to ? { ...frame, reply_to } : frame;
+}
+
+/** Whom a frame is for, in the words of the contract. */
+function told(peerId) {
+  return isGroupId(peerId) ? { group_id: peerId } : { receiver_id: peerId };
 }
 
 /** `message_delivered` frames that confirm these ids, at most 500 in each. */
@@ -89,19 +94,20 @@ export function buildConfirmations(messageIds, now) {
   return frames;
 }
 
-/** `message_read`: this message of `peerId` and all earlier ones are read. */
+/** `message_read`: this message of the person or group and all earlier ones are read. */
 export function buildMessageRead(messageId, peerId, now) {
-  return { action: "message_read", message_id: messageId, receiver_id: peerId, timestamp: now };
+  return { action: "message_read", message_id: messageId, ...told(peerId), timestamp: now };
 }
 
 /** `open_chat`: the one chat on screen; null: none. */
 export function buildOpenChat(peerId) {
-  return peerId ? { action: "open_chat", user_id: peerId } : { action: "open_chat" };
+  if (!peerId) return { action: "open_chat" };
+  return { action: "open_chat", ...(isGroupId(peerId) ? { group_id: peerId } : { user_id: peerId }) };
 }
 
 /** `typing`; `state` is "start" or "stop". */
 export function buildTyping(peerId, state) {
-  return { action: "typing", receiver_id: peerId, state };
+  return { action: "typing", ...told(peerId), state };
 }
 
 export function buildHeartbeat() {

@@ -5,6 +5,7 @@
  * listeners of "change".
  */
 
+import { isMuted } from "./group-records.js";
 import { comparePosition } from "./messages.js";
 
 /** Connection states, in the words of the status region. */
@@ -35,8 +36,13 @@ export class ChatState extends EventTarget {
   online = new Set();
   /** Ids of those who are writing to this user. */
   writers = new Set();
+  /** Ids of those who are writing in the group on screen. */
+  groupWriters = new Set();
   #conversations = new Map();
+  #groups = new Map();
   #people = new Map();
+  /** Messages that others answer to, by id; null: this device does not have it. */
+  #quoted = new Map();
   #chat = null;
 
   /** @param {{user_id: string, device_id: string, username: string, display_name: string}} me */
@@ -59,8 +65,22 @@ export class ChatState extends EventTarget {
     return this.#chat?.peer_id ?? null;
   }
 
+  /** What is not read and may be told of: of a muted group only mentions. */
   get unreadTotal() {
-    return this.conversations.reduce((total, conversation) => total + conversation.unread, 0);
+    const now = Date.now();
+    const counts = this.conversations.map(({ peer_id, unread, mentions }) =>
+      isMuted(this.#groups.get(peer_id), now) ? mentions : unread,
+    );
+    return counts.reduce((total, count) => total + count, 0);
+  }
+
+  /** Every group that this device knows, also those that this user is no member of any more. */
+  get groups() {
+    return [...this.#groups.values()];
+  }
+
+  group(groupId) {
+    return this.#groups.get(groupId) ?? null;
   }
 
   conversation(peerId) {
@@ -86,6 +106,12 @@ export class ChatState extends EventTarget {
     this.#announce();
   }
 
+  mergeGroups(groups) {
+    if (groups.length === 0) return;
+    for (const group of groups) this.#groups.set(group.group_id, group);
+    this.#announce();
+  }
+
   mergePeople(people) {
     for (const person of people) this.#people.set(person.user_id, person);
     this.#announce();
@@ -99,6 +125,27 @@ export class ChatState extends EventTarget {
   closeChat() {
     this.#chat = null;
     this.#announce();
+  }
+
+  /** The message that another one answers to; null where this device does not have it, or not yet. */
+  quoted(messageId) {
+    return this.#findShown(messageId) ?? this.#quoted.get(messageId) ?? null;
+  }
+
+  /** Ids of what is answered to on screen and was never looked for. */
+  listUnknownQuoted() {
+    const ids = this.#chat?.messages.map(({ reply_to }) => reply_to).filter(Boolean) ?? [];
+    return [...new Set(ids)].filter((messageId) => !this.#quoted.has(messageId) && !this.#findShown(messageId));
+  }
+
+  /** @param {[string, object | null][]} found message id and record */
+  mergeQuoted(found) {
+    for (const [messageId, record] of found) this.#quoted.set(messageId, record);
+    this.#announce();
+  }
+
+  #findShown(messageId) {
+    return this.#chat?.messages.find((message) => message.message_id === messageId);
   }
 
   /** Put changed messages of the open chat in their places; those of other chats are left aside. */

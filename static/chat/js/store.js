@@ -5,7 +5,8 @@
  * |---|---|---|
  * | messages | key | records of messages.js |
  * | seen | message_id | ids that were stored once, also of messages deleted since |
- * | conversations | peer_id | {peer_id, last, last_at, unread, read_sequence, read_message_id, read_reported_id, peer_read_sequence} |
+ * | conversations | peer_id | records of conversations.js; `peer_id` is a person's id or a group's |
+ * | groups | group_id | records of group-records.js |
  * | people | user_id | {user_id, username, display_name, avatar_color} |
  * | meta | name | device_id, history_device_id, dismissed_warnings (their created_at), blocked (user ids) |
  */
@@ -15,8 +16,8 @@ import { deleteDB, openDB } from "idb";
 import { newConversation } from "./conversations.js";
 import { UNSEQUENCED } from "./messages.js";
 
-const VERSION = 1;
-const ALL_STORES = ["messages", "seen", "conversations", "people", "meta"];
+const VERSION = 2;
+const ALL_STORES = ["messages", "seen", "conversations", "people", "meta", "groups"];
 
 export class Store {
   #db;
@@ -28,7 +29,7 @@ export class Store {
   /** Open (and make) the database of this user. `onClosed` is told when another tab deletes it. */
   static async open(userId, onClosed = () => {}) {
     const db = await openDB(databaseName(userId), VERSION, {
-      upgrade: createStores,
+      upgrade,
       blocking: () => {
         db.close();
         onClosed();
@@ -64,6 +65,15 @@ export class Store {
 
   listConversations() {
     return this.#db.getAll("conversations");
+  }
+
+  listGroups() {
+    return this.#db.getAll("groups");
+  }
+
+  /** A message that the server knows by this id; undefined where this device has none. */
+  findMessageById(messageId) {
+    return this.#db.getFromIndex("messages", "message_id", messageId);
   }
 
   listPeople() {
@@ -110,6 +120,12 @@ function databaseName(userId) {
   return `chatsite-${userId}`;
 }
 
+/** From whatever version this device has, step by step; `transaction` is the one of the change. */
+function upgrade(db, oldVersion, _newVersion, transaction) {
+  if (oldVersion < 1) createStores(db);
+  if (oldVersion < 2) addGroups(db, transaction);
+}
+
 function createStores(db) {
   const messages = db.createObjectStore("messages", { keyPath: "key" });
   messages.createIndex("position", ["peer_id", "sequence", "queued_at"]);
@@ -122,11 +138,17 @@ function createStores(db) {
   db.createObjectStore("meta");
 }
 
-/** The database inside one transaction. It remembers which messages and conversations the transaction changed. */
+function addGroups(db, transaction) {
+  db.createObjectStore("groups", { keyPath: "group_id" });
+  transaction.objectStore("messages").createIndex("mention", ["peer_id", "mention_sequence"]);
+}
+
+/** The database inside one transaction. It remembers what the transaction changed. */
 export class Ledger {
   changedKeys = new Set();
   removedKeys = new Set();
   changedPeers = new Set();
+  changedGroups = new Set();
   #stores;
 
   constructor(transaction) {
@@ -168,7 +190,8 @@ export class Ledger {
   }
 
   async getConversation(peerId) {
-    return (await this.#stores.conversations.get(peerId)) ?? newConversation(peerId);
+    // What an earlier release wrote lacks the newer fields.
+    return { ...newConversation(peerId), ...(await this.#stores.conversations.get(peerId)) };
   }
 
   async putConversation(conversation) {
@@ -182,6 +205,17 @@ export class Ledger {
     return cursor?.value;
   }
 
+  /** Undefined where none is known. */
+  findGroup(groupId) {
+    return this.#stores.groups.get(groupId);
+  }
+
+  async putGroup(group) {
+    this.changedGroups.add(group.group_id);
+    this.changedPeers.add(group.group_id);
+    await this.#stores.groups.put(group);
+  }
+
   /** Bring preview, time and unread count of one conversation in line with its messages. */
   async refreshConversation(peerId) {
     const conversation = await this.getConversation(peerId);
@@ -189,8 +223,9 @@ export class Ledger {
     const last = cursor?.value ?? null;
     const unreadRange = IDBKeyRange.bound([peerId, conversation.read_sequence], [peerId, UNSEQUENCED], true);
     const unread = await this.#stores.messages.index("incoming").count(unreadRange);
+    const mentions = await this.#stores.messages.index("mention").count(unreadRange);
     const last_at = Math.max(conversation.last_at, last?.timestamp ?? 0);
-    const refreshed = { ...conversation, last, last_at, unread };
+    const refreshed = { ...conversation, last, last_at, unread, mentions };
     await this.putConversation(refreshed);
     return refreshed;
   }

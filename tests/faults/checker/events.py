@@ -7,7 +7,10 @@ from tests.client.history import History, SentMessage, ShownMessage
 
 
 class Events:
-    """Contents must be unique within a run: only they tell one message that was stored twice from two messages."""
+    """Contents must be unique within a run: only they tell one message that was stored twice from two messages.
+
+    What concerns groups has checks of its own, and is left out here.
+    """
 
     def __init__(self, histories: Sequence[History]) -> None:
         self.histories = histories
@@ -17,11 +20,8 @@ class Events:
         for history in histories:
             self.devices[history.user_id].append(history)
             for message in history.sent.values():
-                if message.content in self.sent:
-                    raise ValueError(f"the content {message.content!r} was sent twice: this run cannot be judged")
-                self.sent[message.content] = (history, message)
-                if message.message_id is not None:
-                    self.by_id[message.message_id] = (history, message)
+                if not message.is_to_group:
+                    self._add(history, message)
         self.late_codes: dict[tuple[str, str], set[str]] = defaultdict(set)  # by sender and id that stands
         for history in histories:
             for error in history.errors:
@@ -30,9 +30,16 @@ class Events:
         self.shown: dict[History, dict[str, list[ShownMessage]]] = {}  # by content
         for history in histories:
             by_content: dict[str, list[ShownMessage]] = defaultdict(list)
-            for shown in history.shown.values():
+            for shown in list_direct(history):
                 by_content[shown.content].append(shown)
             self.shown[history] = by_content
+
+    def _add(self, history: History, message: SentMessage) -> None:
+        if message.content in self.sent:
+            raise ValueError(f"the content {message.content!r} was sent twice: this run cannot be judged")
+        self.sent[message.content] = (history, message)
+        if message.message_id is not None:
+            self.by_id[message.message_id] = (history, message)
 
     def copies(self, sender: History, message: SentMessage) -> Iterator[History]:
         """The devices that may show a message: the receiver's, and the sender's other ones."""
@@ -84,3 +91,8 @@ class Events:
         codes = sorted({error["code"] for error in message.errors} | self.list_late_codes(message))
         heard = f"; errors: {', '.join(codes)}" if codes else ""
         return f"{message.content!r} ({message.message_id}): {told}{heard}"
+
+
+def list_direct(history: History) -> list[ShownMessage]:
+    """What came to a device from person to person, in the order of first arrival."""
+    return [shown for shown in history.shown.values() if shown.group_id is None]

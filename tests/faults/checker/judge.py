@@ -5,6 +5,7 @@ from typing import Any
 
 from tests.client.history import History
 from tests.faults.checker.events import Events
+from tests.faults.checker.groups import find_in_groups
 from tests.faults.checker.promises import PROMISES
 from tests.faults.checker.remains import find_in_remains
 from tests.faults.checker.report import Finding, Report
@@ -28,6 +29,7 @@ def check(
     findings += find_without_right(run, blocks)
     findings += find_refused(run, blocks)
     findings += find_withdrawn(run)
+    findings += find_in_groups(histories)
     findings += [Finding(kind="left in an inbox", detail=f"{key}: {n}") for key, n in (waiting or {}).items() if n]
     findings += find_in_remains(run, end_state or {})
     return Report(counts=count_events(run), findings=tuple(findings))

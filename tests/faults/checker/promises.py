@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from typing import Final
 
 from tests.client.history import SentMessage, ShownMessage
-from tests.faults.checker.events import Events
+from tests.faults.checker.events import Events, list_direct
 from tests.faults.checker.report import Finding
 
 
@@ -38,7 +38,7 @@ def find_doubled(run: Events) -> Iterator[Finding]:
 def find_invented(run: Events) -> Iterator[Finding]:
     """What is shown was sent, by that sender; a repeated id never changes its words."""
     for device in run.histories:
-        for shown in device.shown.values():
+        for shown in list_direct(device):
             known = run.sent.get(shown.content)
             if known is None or known[0].user_id != shown.sender_id:
                 yield Finding(
@@ -85,7 +85,7 @@ def find_disordered(run: Events) -> Iterator[Finding]:
     """First arrivals of a conversation come by rising sequence, on every device."""
     for device in run.histories:
         newest: dict[str, ShownMessage] = {}
-        for shown in device.shown.values():
+        for shown in list_direct(device):
             own_copy = shown.sender_id == device.user_id and shown.receiver_id is not None
             peer = str(shown.receiver_id) if own_copy else shown.sender_id
             last = newest.get(peer)

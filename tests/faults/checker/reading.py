@@ -8,7 +8,7 @@ from typing import Any
 
 import orjson
 
-from tests.client.history import Acknowledgement, Attempt, Close, History, SentMessage, ShownMessage
+from tests.client.history import Acknowledgement, Attempt, Close, GroupEvent, History, SentMessage, ShownMessage
 from tests.faults.checker.fields import Fields, Unreadable
 from tests.faults.checker.rights import Block
 
@@ -102,6 +102,9 @@ def _to_history(line: Fields) -> History:
     for fields in line.children("shown"):
         shown = _to_shown(fields)
         history.shown[shown.message_id] = shown
+    for fields in line.children("group_events") if "group_events" in line.values else ():
+        event = _to_event(fields)
+        history.group_events[event.event_id] = event
     history.delivered_ids = set(line.texts("delivered_ids"))
     history.errors = _to_errors(line)
     history.closes = [
@@ -117,6 +120,17 @@ def _to_history(line: Fields) -> History:
         {"message_id": one.text("message_id"), **one.values} for one in line.children("conflicting_repeats")
     ]
     return history
+
+
+def _to_event(fields: Fields) -> GroupEvent:
+    return GroupEvent(
+        group_id=fields.text("group_id"),
+        event_id=fields.text("event_id"),
+        kind=fields.text("kind"),
+        user_ids=tuple(fields.texts("user_ids")),
+        sequence=fields.integer("sequence"),
+        shown_before=fields.integer("shown_before"),
+    )
 
 
 def _to_sent(fields: Fields) -> SentMessage:
@@ -136,9 +150,17 @@ def _to_sent(fields: Fields) -> SentMessage:
         errors=_to_errors(fields),
         delivered_at=None if delivered_at == math.inf else delivered_at,
         delivered_id=fields.text_or_none("delivered_id"),
+        delivered_counts=_to_counts(fields),
         withdrawn=fields.flag("withdrawn"),
         expected_errors=frozenset(fields.texts("expected_errors")),
     )
+
+
+def _to_counts(fields: Fields) -> list[tuple[int, int]]:
+    counts = fields.values.get("delivered_counts", [])
+    if not isinstance(counts, list) or not all(isinstance(one, list) and len(one) == 2 for one in counts):
+        raise fields.refuse("delivered_counts", "pairs of numbers", counts)
+    return [(int(delivered), int(members)) for delivered, members in counts]
 
 
 def _to_shown(fields: Fields) -> ShownMessage:
@@ -152,6 +174,7 @@ def _to_shown(fields: Fields) -> ShownMessage:
         at=fields.number("at"),
         connection=fields.integer("connection"),
         repeats=fields.integer("repeats"),
+        group_id=fields.text_or_none("group_id"),
     )
 
 

@@ -41,11 +41,16 @@ def _find_kept(rows: Mapping[str, Mapping[str, Any]], now_ms: int) -> Iterator[F
     for message_id, row in rows.items():
         if not row["has_content"]:
             continue
-        waits = row["undelivered"] or row["pending_devices"] or row["own_devices"]
+        waits = row["undelivered"] or row["pending_devices"] or row["own_devices"] or _waits_in_group(row)
         if row["refusal"] or not (waits or row["history_for"]):
             yield Finding(kind="kept", detail=f"{message_id} has content, and nobody waits for it or keeps it")
         elif row["expires_at_ms"] <= now_ms:
             yield Finding(kind="kept", detail=f"{message_id} has content, and its time is over")
+
+
+def _waits_in_group(row: Mapping[str, Any]) -> bool:
+    """Of a group's message the row says only that somebody has still to confirm it; events are nobody's to confirm."""
+    return bool(row.get("group_id")) and (bool(row.get("waiting")) or row["message_id"].startswith("evt-"))
 
 
 def _find_kept_for_nobody(rows: Mapping[str, Mapping[str, Any]], keeping_nothing: frozenset[str]) -> Iterator[Finding]:

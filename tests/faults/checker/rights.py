@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from tests.client.history import RETRYABLE_CODES, History, SentMessage, ShownMessage
-from tests.faults.checker.events import Events
+from tests.faults.checker.events import Events, list_direct
 from tests.faults.checker.report import Finding
 
 
@@ -45,7 +45,7 @@ def find_without_right(run: Events, blocks: Sequence[Block]) -> Iterator[Finding
     """A message comes to its parties only, not after a logout, and not past a block."""
     by_pair = _group(blocks)
     for device in run.histories:
-        for shown in device.shown.values():
+        for shown in list_direct(device):
             known = run.sent.get(shown.content)
             if known is None:
                 continue

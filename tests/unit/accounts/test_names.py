@@ -3,7 +3,14 @@
 import pytest
 from django.core.exceptions import ValidationError
 
-from apps.accounts.names import lockout_name, username_key, validate_display_name, validate_username
+from apps.accounts.names import (
+    lockout_name,
+    username_key,
+    validate_display_name,
+    validate_shown_name,
+    validate_shown_text,
+    validate_username,
+)
 
 
 @pytest.mark.parametrize("name", ["ada", "A.d-a_99", "x" * 32, "..."])
@@ -28,6 +35,23 @@ def test_a_display_name_may_be_in_any_script(name: str) -> None:
 def test_a_display_name_that_could_forge_the_page_is_refused(name: str) -> None:
     with pytest.raises(ValidationError):
         validate_display_name(name)
+
+
+def test_another_name_is_checked_alike_and_says_what_it_is() -> None:
+    validate_shown_name("x" * 100, what="A group's name", max_length=100)
+    for name in ("", " ", "x" * 101, "two\nlines", "over\u202eride"):
+        with pytest.raises(ValidationError, match="A group's name has"):
+            validate_shown_name(name, what="A group's name", max_length=100)
+
+
+def test_a_text_may_be_empty_and_have_lines_where_that_is_said() -> None:
+    for text in ("", "two\nlines"):
+        validate_shown_text(text, what="A description", max_length=10, line_breaks=True)
+    with pytest.raises(ValidationError):
+        validate_shown_text("two\nlines", what="A description", max_length=10)
+    for text in ("x" * 11, "a\rb", "a\u2028b", "a\n\u202eb"):
+        with pytest.raises(ValidationError):
+            validate_shown_text(text, what="A description", max_length=10, line_breaks=True)
 
 
 def test_usernames_are_compared_without_case() -> None:

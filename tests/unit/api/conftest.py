@@ -1,4 +1,4 @@
-"""Clients of the API tests: one by token, one without anything.
+"""Clients of the API tests, by token and without anything, and a group of theirs.
 
 Models are imported inside the fixtures: pytest loads this file before Django is set up.
 """
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from rest_framework.test import APIClient
 
     from apps.accounts.models import Device, User
+    from tests.unit.groups.immediate_log import ImmediateLog
 
 PASSWORD = "correct horse battery"
 
@@ -25,6 +26,22 @@ class Person:
     device: "Device"
     token: str
     client: "APIClient"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Club:
+    """A group with one of each role, and somebody who is not in it."""
+
+    group_id: str
+    owner: Person
+    admin: Person
+    member: Person
+    stranger: Person
+
+    @property
+    def address(self) -> str:
+        """Where it is."""
+        return f"/api/groups/{self.group_id}"
 
 
 @pytest.fixture
@@ -62,3 +79,23 @@ def anonymous(db: None, cache_valkey: str) -> "APIClient":
     from tests.unit.api.documented_client import DocumentedClient
 
     return DocumentedClient()
+
+
+@pytest.fixture
+def group_log(db: None, monkeypatch: pytest.MonkeyPatch) -> "ImmediateLog":
+    """Return the log to which changes of groups are appended; they are in force at once."""
+    from tests.unit.groups.immediate_log import put_in_place
+
+    return put_in_place(monkeypatch)
+
+
+@pytest.fixture
+def club(group_log: "ImmediateLog", ada: Person, bob: Person, person: Callable[[str], Person]) -> Club:
+    """Return a group that ada owns, with bob as admin and carol as member; eve is not in it."""
+    from apps.groups.services import change_role, create_group
+
+    carol, eve = person("carol"), person("eve")
+    group_id = create_group(ada.user.pk, "Chess", [bob.user.pk, carol.user.pk])
+    change_role(group_id, ada.user.pk, bob.user.pk, "admin")
+    group_log.records.clear()
+    return Club(group_id=group_id, owner=ada, admin=bob, member=carol, stranger=eve)

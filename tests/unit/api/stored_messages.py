@@ -54,6 +54,39 @@ def write(
     )
 
 
+def write_to_group(
+    sender: Any, group_id: str, numbers: Sequence[int], *, keepers: Sequence[str], at_ms: int = NOW
+) -> None:
+    """The same to a group; ``keepers`` are ids: of those who keep it, or of the group where it is polled."""
+    get_message_store().insert_absent(
+        [
+            NewMessage(
+                message_id=message_id(number),
+                sender_id=sender.user.pk,
+                sender_device=sender.device.pk,
+                client_id=f"i{number}",
+                digest=str(number),
+                receiver_id="",
+                group_id=group_id,
+                conversation_id=group_id,
+                sequence=number,
+                content=f"text {number}",
+                envelope=None,
+                media=None,
+                reply_to=None,
+                timestamp_ms=at_ms + number,
+                sent_at_ms=at_ms,
+                pending_devices=(),
+                own_devices=(),
+                history_for=tuple(keepers),
+                refusal="",
+            )
+            for number in numbers
+        ],
+        at_ms,
+    )
+
+
 def deliver(receiver: Any, numbers: Sequence[int]) -> None:
     """Let the receiver's device confirm them."""
     get_message_store().confirm(

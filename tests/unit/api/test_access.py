@@ -9,6 +9,7 @@ from django.contrib.auth.models import Group
 from rest_framework.test import APIClient
 
 from apps.accounts.models import Block, Contact, User
+from apps.groups.services import create_group, create_invite
 from tests.unit.api.stored_messages import message_id, write
 
 PASSWORD = "correct horse battery"
@@ -20,14 +21,15 @@ pytestmark = pytest.mark.django_db(databases=["default", "messages"])
 @dataclass(frozen=True, slots=True)
 class Call:
     """A call and the status that each kind of caller gets; {other} and {device} are Bob's, {own} is Ada's device,
-    {sent} a message that she wrote to Bob.
+    {sent} a message that she wrote to Bob, {group} her group, in which Bob is, {number} and {token} are of invites
+    into it. What members of a group may do is in `test_groups`.
     """
 
     method: str
     path: str
     body: dict[str, Any] | None
     anonymous: int
-    owner: int  # Ada, whose the contact, the block and the device are
+    owner: int  # Ada, whose the contact, the block, the device and the group are
     other: int  # Carol, a stranger
     blocked: int  # Dave, whom Bob has blocked
     suspended: int  # Ada, suspended
@@ -69,24 +71,58 @@ CALLS = [
     Call("get", "reports", None, 401, 200, 200, 200, 403, 200),
     Call("post", "reports", REPORT, 401, 201, 201, 201, 403, 201),
     Call("get", "warnings", None, 401, 200, 200, 200, 403, 200),
+    Call("get", "groups", None, 401, 200, 200, 200, 403, 200),
+    Call("post", "groups", {"name": "Go", "members": ["{other}"]}, 401, 201, 201, 403, 403, 201),
+    Call("get", "groups/{group}", None, 401, 200, 404, 404, 403, 404),
+    Call("patch", "groups/{group}", {"name": "Go"}, 401, 200, 404, 404, 403, 404),
+    Call("delete", "groups/{group}", None, 401, 204, 404, 404, 403, 404),
+    Call("get", "groups/{group}/members", None, 401, 200, 404, 404, 403, 404),
+    Call("post", "groups/{group}/members", {"user_ids": ["{other}"]}, 401, 409, 404, 404, 403, 404),
+    Call("patch", "groups/{group}/members/{other}", {"role": "admin"}, 401, 200, 404, 404, 403, 404),
+    Call("delete", "groups/{group}/members/{other}", None, 401, 204, 404, 404, 403, 404),
+    Call("get", "groups/{group}/invite", None, 401, 200, 404, 404, 403, 404),
+    Call("post", "groups/{group}/invite", {"expires_in": 3600}, 401, 201, 404, 404, 403, 404),
+    Call("delete", "groups/{group}/invite/{number}", None, 401, 204, 404, 404, 403, 404),
+    Call("put", "groups/{group}/mute", {"until_ms": 4_000_000_000_000}, 401, 200, 404, 404, 403, 404),
+    Call("delete", "groups/{group}/mute", None, 401, 204, 404, 404, 403, 404),
+    Call("get", "chat/{group}", None, 401, 200, 404, 404, 403, 404),
+    Call("get", "invite/{token}", None, 401, 200, 200, 200, 403, 200),
+    Call("post", "invite/{token}", None, 401, 409, 201, 201, 403, 201),
     Call("get", "nothing/here", None, 404, 404, 404, 404, 404, 404),
 ]
 PUBLIC = {"auth/register", "auth/login", "nothing/here"}
 
 
+def fill(value: Any, ids: dict[str, str]) -> Any:
+    """A value of a body with the ids filled in."""
+    if isinstance(value, list):
+        return [fill(one, ids) for one in value]
+    return value.format(**ids) if isinstance(value, str) else value
+
+
 def send(client: APIClient, call: Call, ids: dict[str, str]) -> Any:
     """Make the call with the ids filled in."""
-    body = {name: value.format(**ids) if name == "user_id" else value for name, value in (call.body or {}).items()}
+    body = {name: fill(value, ids) for name, value in (call.body or {}).items()}
     return getattr(client, call.method)(f"/api/{call.path.format(**ids)}", body or None, format="json")
 
 
 @pytest.fixture
-def ids(ada, bob) -> dict[str, str]:
-    """Ada, who knows and has blocked Bob."""
+def ids(ada, bob, group_log) -> dict[str, str]:
+    """Ada, who knows and has blocked Bob, with whom she is in a group."""
     Contact.objects.create(owner=ada.user, person=bob.user)
     Block.objects.create(owner=ada.user, person=bob.user)
     write(ada, bob, [1])
-    return {"other": bob.user.pk, "device": bob.device.pk, "own": ada.device.pk, "sent": message_id(1)}
+    group_id = create_group(ada.user.pk, "Chess", [bob.user.pk])
+    invite, token = create_invite(group_id, ada.user.pk)
+    return {
+        "other": bob.user.pk,
+        "device": bob.device.pk,
+        "own": ada.device.pk,
+        "sent": message_id(1),
+        "group": group_id,
+        "number": str(invite.pk),
+        "token": token,
+    }
 
 
 @pytest.mark.parametrize("call", CALLS, ids=lambda call: f"{call.method} {call.path}")

@@ -6,6 +6,7 @@ import pytest
 
 from apps.accounts import presence
 from apps.connections.keys import presence_key
+from apps.groups.services import create_invite
 from tests.unit.api.stored_messages import message_id, write
 
 POLLED = [
@@ -17,6 +18,12 @@ POLLED = [
     "blocks",
     "devices",
     "conversations",
+    "groups",
+    "groups/{group}",
+    "groups/{group}/members",
+    "groups/{group}/invite",
+    "chat/{group}",
+    "invite/{token}",
     "message/{message}/delivery",
     "reports",
     "warnings",
@@ -37,9 +44,10 @@ def ask(person, path: str, etag: str | None = None):
 
 
 @pytest.mark.parametrize("path", POLLED)
-def test_what_has_not_changed_is_not_sent_again(path: str, ada, bob) -> None:
+def test_what_has_not_changed_is_not_sent_again(path: str, ada, bob, club) -> None:
     write(ada, bob, [1])
-    address = path.format(bob=bob.user.pk, message=message_id(1))
+    _, token = create_invite(club.group_id, ada.user.pk)
+    address = path.format(bob=bob.user.pk, message=message_id(1), group=club.group_id, token=token)
     first = ask(ada, address)
     again = ask(ada, address, first["ETag"])
     assert (again.status_code, again.content) == (304, b"")

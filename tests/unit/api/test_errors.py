@@ -22,6 +22,7 @@ WRITES = [
     ("put", "/api/user/settings"),
     ("post", "/api/contacts"),
     ("post", "/api/blocks"),
+    ("post", "/api/groups"),
 ]
 every_write = pytest.mark.parametrize(("method", "path"), WRITES)
 
@@ -73,6 +74,7 @@ FIELDS = [
     ("put", "/api/user/settings", {"history_days": 90, "show_last_seen": True, "read_receipts": True}),
     ("post", "/api/contacts", {"user_id": "usr-000000000000"}),
     ("post", "/api/blocks", {"user_id": "usr-000000000000"}),
+    ("post", "/api/groups", {"name": "Chess", "description": "Mondays", "picture": ""}),
 ]
 
 
@@ -98,6 +100,7 @@ def test_settings_take_no_text_and_no_number_in_place_of_a_flag(ada, field: str,
         ("post", "/api/auth/password", {"old_password", "new_password"}),
         ("post", "/api/contacts", {"user_id"}),
         ("post", "/api/blocks", {"user_id"}),
+        ("post", "/api/groups", {"name"}),
     ],
 )
 @pytest.mark.parametrize("body", [{}, None], ids=["empty object", "no body"])
@@ -181,7 +184,7 @@ json_values = st.recursive(
 
 
 @pytest.fixture(params=FIELDS, ids=lambda call: call[1])
-def write(request, ada) -> Iterator[tuple]:
+def write(request, ada, group_log) -> Iterator[tuple]:
     """One of the calls that write, with its client."""
     return (ada.client, *request.param)
 

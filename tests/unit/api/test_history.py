@@ -8,10 +8,11 @@ from django.utils import timezone
 
 from apps.accounts.models import HistoryErasure
 from apps.delivery.retention import carry_out_erasures
+from apps.groups.models import Member
 from apps.messagestore.base import Pointer
 from apps.messagestore.store import get_message_store
 from apps.protocol.ids import conversation_id
-from tests.unit.api.stored_messages import NOW, deliver, write
+from tests.unit.api.stored_messages import NOW, deliver, write, write_to_group
 
 pytestmark = pytest.mark.django_db(databases=["default", "messages"], transaction=True)
 
@@ -61,6 +62,81 @@ def test_a_page_has_a_hundred_at_most_however_many_are_asked_for(ada, bob, limit
     assert [one["sequence"] for one in first["results"]] == list(range(101, 1, -1))
     rest = ada.client.get(f"/api/history/{bob.user.pk}", {"limit": limit, "cursor": first["next"]}).json()
     assert ([one["sequence"] for one in rest["results"]], rest["next"]) == ([1], None)
+
+
+def read_group(person, group_id: str, **query: object) -> dict:
+    answer = person.client.get(f"/api/history/{group_id}", query)
+    assert answer.status_code == 200
+    return answer.json()
+
+
+def test_a_groups_history_has_the_fields_of_incoming_message(club) -> None:
+    keep_history(club.member)
+    write_to_group(club.owner, club.group_id, [7], keepers=[club.member.user.pk])
+    assert read_group(club.member, club.group_id)["results"] == [
+        {
+            "message_id": "msg-0000000000000007",
+            "sender_id": club.owner.user.pk,
+            "receiver_id": None,
+            "group_id": club.group_id,
+            "content": "text 7",
+            "timestamp": NOW + 7,
+            "sequence": 7,
+            "delivered": False,
+        }
+    ]
+
+
+def test_of_a_group_one_reads_what_came_while_one_was_a_member(club, group_log) -> None:
+    carol, address = club.member, f"{club.address}/members"
+    keep_history(carol)
+    spell = Member.objects.filter(user=carol.user)
+    spell.update(from_sequence=10, to_sequence=20)
+    Member.objects.create(group_id=club.group_id, user=carol.user, from_sequence=30)
+    write_to_group(club.owner, club.group_id, range(1, 41), keepers=[carol.user.pk])
+    group_log.sequence = 40
+    hers = [*range(40, 30, -1), *range(19, 10, -1)]
+    assert [one["sequence"] for one in read_group(carol, club.group_id)["results"]] == hers
+    found, query = [], {"limit": 4}
+    while True:
+        page = read_group(carol, club.group_id, **query)
+        found += [one["sequence"] for one in page["results"]]
+        if page["next"] is None:
+            break
+        query["cursor"] = page["next"]
+    assert found == hers
+    assert club.owner.client.delete(f"{address}/{carol.user.pk}").status_code == 204
+    write_to_group(club.owner, club.group_id, [42], keepers=[carol.user.pk])
+    kept = [one["sequence"] for one in read_group(carol, club.group_id)["results"]]
+    assert kept == hers, "she keeps it, up to where she was sent away"
+
+
+def test_the_history_of_a_group_is_nobody_elses(club) -> None:
+    for one in (club.stranger, club.owner):
+        keep_history(one)
+    write_to_group(club.owner, club.group_id, [7], keepers=[club.owner.user.pk])
+    for group_id in (club.group_id, "grp-ffffffffffff"):
+        answer = club.stranger.client.get(f"/api/history/{group_id}")
+        assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
+    answer = club.member.client.get(f"/api/history/{club.group_id}")
+    assert (answer.status_code, answer.json()["code"]) == (403, "history_off")
+    keep_history(club.member)
+    assert read_group(club.member, club.group_id)["results"] == [], "who did not keep it then has none"
+
+
+def test_groups_stand_among_the_conversations(club) -> None:
+    carol = club.member
+    keep_history(carol)
+    write(club.owner, carol, [1], keepers=[carol])
+    write_to_group(club.owner, club.group_id, [2, 3], keepers=[carol.user.pk])
+    write_to_group(carol, club.group_id, [4], keepers=[carol.user.pk])
+    found = carol.client.get("/api/conversations").json()["results"]
+    assert [(one["participant_id"], one["last_message"]["sequence"], one["unread_count"]) for one in found] == [
+        (club.group_id, 4, 2),
+        (club.owner.user.pk, 1, 1),
+    ]
+    keep_history(club.stranger)
+    assert club.stranger.client.get("/api/conversations").json()["results"] == []
 
 
 def test_nothing_was_written_before_time_began(ada, bob) -> None:

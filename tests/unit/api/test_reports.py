@@ -27,7 +27,7 @@ def messages(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
 
 def standing(sender: Person, receiver: Person, refusal: str = "") -> Any:
     """What the Message DB says of a message."""
-    return SimpleNamespace(sender_id=sender.user.pk, receiver_id=receiver.user.pk, refusal=refusal)
+    return SimpleNamespace(sender_id=sender.user.pk, receiver_id=receiver.user.pk, refusal=refusal, group_id="")
 
 
 def test_a_user_is_reported_and_the_report_is_listed(ada: Person, bob: Person) -> None:

@@ -57,4 +57,4 @@ def test_people_write_to_whom_they_know() -> None:
     for step in itertools.islice(plan.steps(), SOME):
         assert step.other in plan.friends[step.person]
         assert step.act is not Act.BURST or BURST_SIZES[0] <= step.count <= BURST_SIZES[1]
-        assert (step.seconds > 0) == (step.act in (Act.SLEEP, Act.BLOCK))
+        assert (step.seconds > 0) == (step.act in (Act.SLEEP, Act.BLOCK, Act.GROUP_LEAVE))

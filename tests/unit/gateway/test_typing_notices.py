@@ -7,7 +7,8 @@ import pytest
 
 from apps.accounts.facts import NO_ACCOUNT, AccountFacts
 from apps.gateway import typing_notices
-from apps.gateway.typing_notices import TypingNotices
+from apps.gateway.typing_notices import MAX_IN_GROUP, TypingNotices
+from apps.groups.facts import MemberFacts, member_key
 from apps.ingest import permissions
 from apps.ingest.permissions import AccountDirectory
 from apps.protocol.client_frames import Typing
@@ -42,8 +43,8 @@ async def notices(monkeypatch: pytest.MonkeyPatch, facts: dict[str, AccountFacts
     async def cached(user_ids: Any) -> dict[str, AccountFacts]:
         return {A: facts[A]}
 
-    async def run_in_thread(work: Any) -> dict[str, AccountFacts]:
-        return facts
+    async def run_in_thread(work: Any) -> dict[str, Any]:
+        return dict(facts)
 
     monkeypatch.setattr(permissions, "_read_cached", cached)
     return TypingNotices(AccountDirectory(run_in_thread))
@@ -76,3 +77,83 @@ async def test_nobody_who_is_blocked_or_unknown_is_told(monkeypatch: Any, told: 
     made.tell(Writer(), typing("start"))  # type: ignore[arg-type]
     await made._pass_on(made._waiting)
     assert told == []
+
+
+GROUP, OTHER = "grp-0123456789ab", "grp-ffffffffffff"
+
+
+@pytest.fixture
+def told_viewers(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, list[tuple[str, str, str]]]]:
+    """Return what is sent to viewers: one gateway has the first group open, two the other."""
+    sent: list[tuple[str, list[tuple[str, str, str]]]] = []
+
+    async def find_viewers(group_ids: list[str]) -> dict[str, list[str]]:
+        return {one: ["gw-1"] if one == GROUP else ["gw-1", "gw-2"] for one in group_ids}
+
+    async def send(server_id: str, frames: list[tuple[str, str, str]]) -> None:
+        sent.append((server_id, frames))
+
+    monkeypatch.setattr(typing_notices, "find_viewers_async", find_viewers)
+    monkeypatch.setattr(typing_notices, "send_to_viewers", send)
+    return sent
+
+
+def group_notices(monkeypatch: pytest.MonkeyPatch, *members: tuple[str, str]) -> TypingNotices:
+    """Notices over a directory whose cache says that these (group, user) are members."""
+    names = {member_key(*one) for one in members}
+
+    async def cached(asked: Any) -> dict[str, MemberFacts]:
+        return {name: MemberFacts(role="member" if name in names else "") for name in asked}
+
+    async def run_in_thread(work: Any) -> dict[str, Any]:
+        raise AssertionError("the cache knows them all")
+
+    monkeypatch.setattr(permissions, "_read_cached", cached)
+    return TypingNotices(AccountDirectory(run_in_thread))
+
+
+def in_group(group_id: str = GROUP, state: Any = "start") -> Typing:
+    return Typing(receiver_id=None, group_id=group_id, state=state)
+
+
+async def test_in_a_group_those_who_have_it_open_are_told_but_not_who_writes(
+    monkeypatch: Any, told: Any, told_viewers: Any
+) -> None:
+    made = group_notices(monkeypatch, (GROUP, A), (OTHER, A))
+    for frame in (in_group(), in_group(state="stop"), in_group(OTHER)):
+        made.tell(Writer(), frame)  # type: ignore[arg-type]
+    await made._pass_on(made._waiting)
+    assert [(server_id, [(one[0], one[2]) for one in frames]) for server_id, frames in told_viewers] == [
+        ("gw-1", [(GROUP, A)]),
+        ("gw-1", [(OTHER, A)]),
+        ("gw-2", [(OTHER, A)]),
+    ]
+    frame = told_viewers[0][1][0][1]
+    assert '"state":"stop"' in frame, "the latest counts"
+    assert f'"group_id":"{GROUP}"' in frame
+    assert told == []
+
+
+async def test_who_is_no_member_tells_nobody_that_they_write(monkeypatch: Any, told: Any, told_viewers: Any) -> None:
+    made = group_notices(monkeypatch, (GROUP, B))
+    for frame in (in_group(), in_group(OTHER)):
+        made.tell(Writer(), frame)  # type: ignore[arg-type]
+    await made._pass_on(made._waiting)
+    assert told_viewers == []
+    made.tell(Writer(B), in_group())  # type: ignore[arg-type]
+    await made._pass_on(made._waiting)
+    assert len(told_viewers) == 1
+
+
+async def test_of_one_group_a_few_are_told_of_at_once_and_strangers_take_no_place(
+    monkeypatch: Any, told: Any, told_viewers: Any
+) -> None:
+    members = [f"usr-{number:012x}" for number in range(2 * MAX_IN_GROUP)]
+    made = group_notices(monkeypatch, *((GROUP, one) for one in members))
+    for number in range(20, 30):
+        made.tell(Writer(f"usr-{number:012x}"), in_group())  # type: ignore[arg-type]
+    for one in members:
+        made.tell(Writer(one), in_group())  # type: ignore[arg-type]
+    await made._pass_on(made._waiting)
+    ((_, frames),) = told_viewers
+    assert [one[2] for one in frames] == members[:MAX_IN_GROUP]

@@ -65,9 +65,9 @@ def test_the_live_line_tells_rate_latency_and_what_is_on_its_way() -> None:
     pair = Pair(account, account, clock=Clock(starts_at=now, ends_at=now), latencies=latencies, size=20)
     line = LiveLine(OutputWrapper(out), load)
     pair.sent, pair.acknowledged, pair.delivered = 5, 4, 2
-    line.look([pair], latencies)
+    line.look([pair], [], latencies)
     latencies.acknowledged.append(0.012)
-    line.look([pair], latencies)
+    line.look([pair], [], latencies)
     line.end_span()
     first, second = out.getvalue().split("\r")[1:]
     assert "of 10 s" in first

@@ -180,13 +180,17 @@ def test_the_audit_log_says_which_rights_were_given_and_taken(root: Client, ada:
         "display_name": "Ada L.",
         "is_staff": "on",
         "groups": [str(moderator.pk)],
-        **{f"{prefix}-{total}_FORMS": "0" for prefix in ("devices", "warnings") for total in ("TOTAL", "INITIAL")},
+        **{
+            f"{prefix}-{total}_FORMS": "0"
+            for prefix in ("devices", "memberships", "warnings")
+            for total in ("TOTAL", "INITIAL")
+        },
     }
     assert root.post(f"/admin/accounts/user/{ada.pk}/change/", form).status_code == 302
     assert set(ada.groups.all()) == {moderator}
     [entry] = audit()
     assert entry[:3] == ("superuser", "change user", ada.pk)
-    assert entry[3] == "display name, staff: no to yes, groups: +moderator -operator"
+    assert entry[3] == "display name, staff: no to yes, moderator roles: +moderator -operator"
 
 
 def test_the_audit_log_says_which_permissions_a_group_got(root: Client) -> None:
@@ -197,7 +201,7 @@ def test_the_audit_log_says_which_permissions_a_group_got(root: Client) -> None:
     form = {"name": group.name, "permissions": [str(one.pk) for one in (*kept, added)]}
     assert root.post(f"/admin/auth/group/{group.pk}/change/", form).status_code == 302
     [entry] = audit()
-    assert entry[:3] == ("superuser", "change group", "read-only")
+    assert entry[:3] == ("superuser", "change role", "read-only")
     assert entry[3] == f"permissions: +{added} -{taken}"
 
 

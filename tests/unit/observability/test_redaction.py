@@ -11,6 +11,8 @@ from apps.observability.redaction import redact
         ("cannot reach redis://chat:hush@cache:6379/0", "cannot reach redis://chat:[…]@cache:6379/0"),
         ("cannot reach redis://:hush@cache", "cannot reach redis://:[…]@cache"),
         ("GET /ws/chat/?ticket=hush&user=usr-1 403", "GET /ws/chat/?ticket=[…]&user=usr-1 403"),
+        ("Not Found: /api/invite/hush_hush-1", "Not Found: /api/invite/[…]"),
+        ("https://chat.example/join/#hush_hush-1 was opened", "https://chat.example/join/#[…] was opened"),
         ("(b'authorization', b'Token hush')", "(b'authorization', b'[…]')"),
         ("Cookie: sessionid=hush; other=hush", "Cookie: […]"),
         ("refused Token hushhushhushhush0", "refused Token […]"),
@@ -42,6 +44,7 @@ def test_secrets_and_content_are_masked(line: str, shown: str) -> None:
         "2 drains not asked for; their connections ask again",
         "the content of a page: 3 frames",
         "http://127.0.0.1:8000/api/history/usr-1?limit=5",
+        "Not Found: /api/groups/grp-1/invite/7",
     ],
 )
 def test_what_is_neither_stays_as_it_is(line: str) -> None:

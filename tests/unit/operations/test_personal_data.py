@@ -115,6 +115,7 @@ def test_an_export_holds_everything_and_only_what_the_user_may_read(people, tmp_
         "devices": 1,
         "contacts": 1,
         "blocks": 1,
+        "memberships": 0,
         "messages": 3,
         "read_pointers": 1,
         "reports": 0,

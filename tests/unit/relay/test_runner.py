@@ -12,8 +12,10 @@ from apps.messagestore.base import StoreUnavailable
 from apps.relay import delivery_lane
 from apps.relay import runner as runner_module
 from apps.relay.delivery_lane import DeliveryLane
+from apps.relay.group_records import GroupHints
 from apps.relay.pipeline import Stored
 from apps.relay.runner import TRIES_OF_A_RECORD, RelayRunner
+from apps.valkey.pools import ValkeyError
 
 
 def record(position: int, payload: str = "fine") -> LogRecord:
@@ -77,6 +79,7 @@ class ScriptedPipeline:
         self.done += [one.position for one in records if one.payload != "broken"]
         return Stored(
             changes=[change(one.position) for one in records],
+            hints=GroupHints(to_fan_out={f"grp-{one.position}" for one in records}),
             broken=[(one, "no JSON") for one in records if one.payload == "broken"],
         )
 
@@ -86,6 +89,25 @@ class ScriptedPipeline:
             raise StoreUnavailable("down")
         self.withdrawn.append(one.position)
         return Stored(changes=[], broken=[])
+
+
+@dataclass
+class ScriptedHinter:
+    """Notes what was committed when hints were passed on; fails as often as told."""
+
+    log: ScriptedLog | None = None
+    fail: int = 0
+    passed: list[tuple[list[str], int]] = field(default_factory=list)
+    looks: int = 0
+
+    def pass_on(self, hints: GroupHints) -> None:
+        if self.fail:
+            self.fail -= 1
+            raise ValkeyError("down")
+        self.passed.append((sorted(hints.to_fan_out), len(self.log.committed) if self.log else 0))
+
+    def look(self) -> None:
+        self.looks += 1
 
 
 def change(number: int) -> Change:
@@ -102,9 +124,17 @@ def run(
     pipeline: ScriptedPipeline,
     set_up: Callable[[], int] = lambda: 1,
     deliver: Callable[[Sequence[Change]], object] = lambda changes: None,
+    hinter: "ScriptedHinter | None" = None,
 ) -> None:
     lane = DeliveryLane(deliver, lambda lost: None)
-    runner = RelayRunner(log=log, pipeline=pipeline, lane=lane, reader_id="r1", set_up_log=set_up)  # type: ignore[arg-type]
+    runner = RelayRunner(
+        log=log,  # type: ignore[arg-type]
+        pipeline=pipeline,  # type: ignore[arg-type]
+        lane=lane,
+        reader_id="r1",
+        set_up_log=set_up,
+        hinter=hinter or ScriptedHinter(),  # type: ignore[arg-type]
+    )
     log.stop = runner.stop
     runner.run()
 
@@ -241,3 +271,22 @@ def test_records_that_are_many_changes_are_stored_in_slices(monkeypatch: pytest.
     pipeline = ScriptedPipeline()
     run(log, pipeline)
     assert (pipeline.done, log.committed, pipeline.calls) == ([1, 2, 3, 4, 5], [1, 2, 3, 4, 5], 4)
+
+
+def test_work_for_groups_is_asked_for_before_the_batch_is_committed_and_again_where_the_cache_was_down(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(delivery_lane, "FIRST_PAUSE_SECONDS", 0.001)
+    log = ScriptedLog([[record(1), record(2)]])
+    hinter = ScriptedHinter(log, fail=2)
+    run(log, ScriptedPipeline(), hinter=hinter)
+    assert hinter.passed == [(["grp-1", "grp-2"], 0)]
+    assert hinter.looks >= 1
+    assert log.committed == [1, 2]
+
+
+def test_what_a_batch_left_to_do_for_groups_is_kept_when_it_is_taken_apart() -> None:
+    log = ScriptedLog([[record(1), record(2, "poison"), record(3)]])
+    hinter = ScriptedHinter()
+    run(log, ScriptedPipeline(), hinter=hinter)
+    assert hinter.passed == [(["grp-1", "grp-3"], 0)]

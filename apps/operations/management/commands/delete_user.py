@@ -2,7 +2,8 @@
 
 import json
 from argparse import ArgumentParser
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from django.core.management import CommandError
@@ -11,7 +12,7 @@ from apps.accounts.models import AccountErasure, User
 from apps.accounts.selectors import find_account_erasure
 from apps.messagestore.base import StoreUnavailable
 from apps.moderation.audit import Operator
-from apps.operations.erasure import describe_rest, erase_person, go_on_erasing
+from apps.operations.erasure import CANNOT_LEAVE, describe_rest, erase_person, go_on_erasing
 from apps.operations.lookup import find_named_user
 from apps.operations.operator_command import OperatorCommand
 from apps.operations.personal_data import count_data
@@ -24,7 +25,7 @@ class Command(OperatorCommand):
 
     help = (
         "Delete a user with all devices, contacts and messages, sent and received, at all who still have them on the "
-        "server. Prints a receipt. It cannot be undone."
+        "server. The user leaves every group, and hands over those owned. Prints a receipt. It cannot be undone."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -48,7 +49,7 @@ class Command(OperatorCommand):
 
     def _go_on(self, order: AccountErasure, verbosity: int) -> dict[str, Any]:
         left = describe_rest(order)["would_delete"]["messages"]
-        with progress_bar("messages", left, verbosity=verbosity) as advance:
+        with progress_bar("messages", left, verbosity=verbosity) as advance, _saying_who_goes_on(order.user_id):
             return go_on_erasing(order, advance)
 
     def _delete(self, user: User, yes: bool, dry_run: bool, verbosity: int) -> dict[str, Any]:
@@ -57,16 +58,8 @@ class Command(OperatorCommand):
             return {"user_id": user.pk, "username": user.username, "would_delete": counts}
         if not yes:
             self._ask(user, counts)
-        try:
-            with progress_bar("messages", counts["messages"], verbosity=verbosity) as advance:
-                return erase_person(Operator(), user, advance)
-        except (StoreUnavailable, ValkeyError) as error:
-            if find_account_erasure(user.pk) is None:
-                raise
-            raise CommandError(
-                f"the account is deleted, and a server does not answer ({error}): Celery deletes the rest when it is"
-                f" back; `manage.py delete_user {user.pk} --dry-run` says what is left"
-            ) from None
+        with progress_bar("messages", counts["messages"], verbosity=verbosity) as advance, _saying_who_goes_on(user.pk):
+            return erase_person(Operator(), user, advance)
 
     def _ask(self, user: User, counts: Mapping[str, int]) -> None:
         listed = ", ".join(f"{count:,} {kind.replace('_', ' ')}" for kind, count in counts.items())
@@ -74,3 +67,22 @@ class Command(OperatorCommand):
         answer = self.read_answer("Delete all of it, for ever? Type the username: ", "nothing was deleted")
         if answer != user.username:
             raise CommandError("nothing was deleted")
+
+
+@contextmanager
+def _saying_who_goes_on(user_id: str) -> Iterator[None]:
+    rest = f"`manage.py delete_user {user_id} --dry-run` says what is left"
+    try:
+        yield
+    except (StoreUnavailable, ValkeyError) as error:
+        if find_account_erasure(user_id) is None:
+            raise
+        raise CommandError(
+            f"the account is deleted, and a server does not answer ({error}): Celery deletes the rest when it is"
+            f" back; {rest}"
+        ) from None
+    except CANNOT_LEAVE as error:
+        raise CommandError(
+            f"the account is closed, and the user is still in groups ({error}): do the event log and a relay run?"
+            f" Celery deletes the rest when they do; {rest}"
+        ) from None

@@ -12,6 +12,7 @@ from apps.accounts.models import Device
 from apps.accounts.selectors import stale_before
 from apps.delivery.rebuild import RebuildBusy, rebuild_inbox
 from apps.inbox.inbox import RebuildLockLost, count_waiting
+from apps.operations.inbox_contents import count_by_group
 from apps.operations.lookup import find_named_user
 from apps.operations.operator_command import OperatorCommand
 from apps.operations.progress import progress_bar
@@ -42,9 +43,15 @@ class Command(OperatorCommand):
     def _show(self, user: str, *, as_json: bool) -> None:
         for device in Device.objects.filter(user=find_named_user(user)).order_by("created_at"):
             messages, receipts = count_waiting(device.user_id, device.pk)
+            groups = count_by_group(device.user_id, device.pk)
             line = {"device_id": device.pk, "name": device.name, "messages": messages, "receipts": receipts}
             line["last_seen_at"] = device.last_seen_at.isoformat(" ", "seconds")
-            self.stdout.write(json.dumps(line) if as_json else "  ".join(f"{key} {line[key]}" for key in line))
+            if as_json:
+                self.stdout.write(json.dumps(line | {"groups": groups}))
+                continue
+            self.stdout.write("  ".join(f"{key} {line[key]}" for key in line))
+            for group_id, count in sorted((groups or {}).items()):
+                self.stdout.write(f"  {count:,} of the messages are of the group {group_id}")
 
     def _rebuild(self, user: str | None, *, as_json: bool, verbosity: int) -> None:
         devices = Device.objects.filter(user=find_named_user(user)) if user else _devices_in_use()

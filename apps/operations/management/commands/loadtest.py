@@ -18,6 +18,7 @@ from apps.accounts.services import delete_user, register_in_bulk
 from apps.loadtest.accounts import LoadAccount, MalformedUsers, read_users
 from apps.loadtest.connection import Address
 from apps.loadtest.figures import Load, LoadFigures, format_table
+from apps.loadtest.groups import GroupsUnavailable, open_groups
 from apps.loadtest.live_line import LiveLine
 from apps.loadtest.load import Observer, run_load, run_on_uvloop
 from apps.loadtest.pair import SMALLEST_SIZE
@@ -25,6 +26,8 @@ from apps.operations.operator_command import OperatorCommand
 from apps.protocol.limits import MAX_CONTENT_CHARACTERS
 
 MOST_PAIRS = 10_000
+MOST_GROUPS = 1_000
+LARGEST_GROUP = 10_000
 HIGHEST_RATE = 1e6
 DAY = 86_400
 HINTS = {
@@ -38,8 +41,9 @@ class Command(OperatorCommand):
     """Runs one load and prints what users of the site would have seen."""
 
     help = (
-        "Let simulated people write to each other over real sockets and measure what they see: messages/s and the time "
-        "until ✓, arrival and ✓✓. The site has to run. Exit code 1 where messages are missing, refused or out of order."
+        "Let simulated people write to each other, and to groups, over real sockets and measure what they see: "
+        "messages/s and the time until ✓, arrival and ✓✓, and until the last member has it. The site has to run. Exit "
+        "code 1 where messages are missing, refused or out of order."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -54,10 +58,24 @@ class Command(OperatorCommand):
         )
         parser.add_argument("--json", action="store_true", help="print the figures as JSON")
         load = parser.add_argument_group("the load")
-        pairs, rate, percent = number(int, 1, MOST_PAIRS), number(float, 0, HIGHEST_RATE), number(int, 0, 100)
+        pairs, rate, percent = number(int, 0, MOST_PAIRS), number(float, 0, HIGHEST_RATE), number(int, 0, 100)
         load.add_argument("--pairs", type=pairs, default=20, help="senders, with one receiver each (20)")
         load.add_argument(
-            "--rate", type=rate, default=10.0, help="messages/s of all together (10); 0: as fast as --window lets them"
+            "--groups", type=number(int, 0, MOST_GROUPS), default=0, help="groups beside them; one member writes (0)"
+        )
+        load.add_argument(
+            "--group-size",
+            type=number(int, 2, LARGEST_GROUP),
+            default=20,
+            metavar="MEMBERS",
+            help="of each group, all online (20)",
+        )
+        load.add_argument(
+            "--rate",
+            type=rate,
+            default=10.0,
+            help="messages/s of all senders together (10); 0: as fast as it goes, with --window messages of each pair "
+            "on their way, and one in each group",
         )
         load.add_argument(
             "--window",
@@ -87,8 +105,12 @@ class Command(OperatorCommand):
             warmup_seconds=options["warmup"],
             size=options["size"],
             away=round(pairs * options["offline"] / 100),
+            groups=options["groups"],
+            group_size=options["group_size"] if options["groups"] else 0,
         )
-        with self._accounts(users, 2 * pairs) as accounts:
+        if not load.accounts:
+            raise CommandError("nobody would write: give --pairs or --groups")
+        with self._accounts(users, load) as accounts:
             figures = self._run(url, accounts, load)
         self.stdout.write(json.dumps(asdict(figures)) if options["json"] else format_table(figures))
         for code in figures.refusals:
@@ -100,7 +122,10 @@ class Command(OperatorCommand):
     def _run(self, address: Address, accounts: Sequence[LoadAccount], load: Load) -> LoadFigures:
         observer = LiveLine(self.stderr, load) if self.stderr.isatty() else Observer()
         try:
-            return run_on_uvloop(run_load(address, accounts, load, observer))
+            with open_groups(address, accounts, load, self.stderr.write) as group_ids:
+                return run_on_uvloop(run_load(address, accounts, load, observer, group_ids))
+        except GroupsUnavailable as error:
+            raise CommandError(str(error)) from None
         except OSError as error:
             raise CommandError(
                 f"{address.host}:{address.port}: {error}. Is the site running there? One address may open "
@@ -108,12 +133,12 @@ class Command(OperatorCommand):
             ) from None
 
     @contextmanager
-    def _accounts(self, file: Path | None, count: int) -> Iterator[Sequence[LoadAccount]]:
+    def _accounts(self, file: Path | None, load: Load) -> Iterator[Sequence[LoadAccount]]:
         if file is not None:
-            yield _read_accounts(file, count)
+            yield _read_accounts(file, load)
             return
         stem = f"load-{secrets.token_hex(3)}"
-        made = register_in_bulk([f"{stem}-{each}" for each in range(count)], "loadtest")
+        made = register_in_bulk([f"{stem}-{each}" for each in range(load.accounts)], "loadtest")
         try:
             yield [LoadAccount(user_id=one.user_id, token=one.token) for one in made]
         finally:
@@ -121,15 +146,17 @@ class Command(OperatorCommand):
                 delete_user(one.user_id)
 
 
-def _read_accounts(file: Path, count: int) -> list[LoadAccount]:
+def _read_accounts(file: Path, load: Load) -> list[LoadAccount]:
     try:
         accounts = read_users(file)
     except OSError as error:
         raise CommandError(f"{file} cannot be read ({error.strerror})") from None
     except MalformedUsers as error:
         raise CommandError(f"{file}: {error}") from None
-    if len(accounts) < count:
-        raise CommandError(f"{file} has {len(accounts)} users; two for each pair are {count}")
+    if len(accounts) < load.accounts:
+        raise CommandError(
+            f"{file} has {len(accounts)} users; two for each pair and the members of groups are {load.accounts}"
+        )
     return accounts
 
 

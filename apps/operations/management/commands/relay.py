@@ -16,6 +16,7 @@ from apps.operations.collector import calm_collector
 from apps.operations.metrics_port import open_metrics_port
 from apps.operations.termination import stop_on_signals
 from apps.relay.delivery_lane import DeliveryLane
+from apps.relay.group_hints import GroupHinter
 from apps.relay.pipeline import RelayPipeline
 from apps.relay.runner import RelayRunner
 
@@ -45,6 +46,7 @@ class Command(BaseCommand):
             lane=lane,
             reader_id=reader_id,
             set_up_log=set_up_log,
+            hinter=GroupHinter(bus),
         )
         stop_on_signals(runner.stop)
         calm_collector()

@@ -2,6 +2,7 @@
 
 import json
 from argparse import ArgumentParser
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -10,6 +11,9 @@ from django.core.management import CommandError
 from apps.operations.operator_command import OperatorCommand
 from apps.operations.tracing import count_unrelayed, made_at_ms, trace_message
 from apps.protocol.ids import is_message_id
+
+SHOWN = 50
+"""Devices and readers of a message to a group; the JSON has them all."""
 
 _LOG_KEPT = {True: "still on the log", False: "no longer on the log", None: "the log does not answer"}
 
@@ -54,24 +58,52 @@ def _to_lines(found: dict[str, Any]) -> list[str]:
 
 
 def _story(found: dict[str, Any]) -> list[str]:
-    log = found["log"]
+    log, group = found["log"], found["group"]
     lines = [
-        f"from         {found['sender_id']} ({found['sender_device']}) to {found['receiver_id']}",
+        f"from         {found['sender_id']} ({found['sender_device']}) to {_receiver(found)}",
         f"sent         {_time(found['sent_at'])} by the sender's clock",
         f"accepted     {_time(found['accepted_at'])}",
         f"log          partition {log['partition']}, generation {log['generation']}, position {log['position']},"
         f" {_LOG_KEPT[log['kept']]}",
         f"stored       {_time(found['stored_at'])}",
     ]
-    lines += [_device_line(device) for device in found["devices"]]
+    lines += _group_lines(group, found["devices"]) if group else [_device_line(device) for device in found["devices"]]
     if found["refusal"]:
         lines.append(f"withdrawn    {found['refusal']}")
     lines.append(f"delivered    {_time(found['delivered_at'])}")
-    lines += [f"read         {_time(read['at'])} by {read['user_id']}, up to {read['up_to']}" for read in found["read"]]
+    lines += [
+        f"read         {_time(read['at'])} by {read['user_id']}, up to {read['up_to']}"
+        for read in found["read"][:SHOWN]
+    ]
     if found["content_deleted_at"]:
         lines.append(f"deleted      {_time(found['content_deleted_at'])}; these facts go {_time(found['kept_until'])}")
     else:
         lines.append(f"kept until   {_time(found['kept_until'])}")
+    return lines
+
+
+def _receiver(found: dict[str, Any]) -> str:
+    group = found["group"]
+    if group is None:
+        return str(found["receiver_id"])
+    return f"the group {group['group_id']}" + (f", {group['name']!r}" if group["name"] else "")
+
+
+def _group_lines(group: dict[str, Any], devices: Sequence[dict[str, Any]]) -> list[str]:
+    if group["polled"]:
+        return [f"members      {group['members']:,}, who ask for it by themselves: nobody confirms it"]
+    lines = [
+        f"fan-out      {'done' if group['fanned_out'] else 'still to come'}",
+        f"members      {group['members']:,}, of whom {group['delivered_count']:,} have it",
+    ]
+    lines += [
+        f"{'confirmed' if one['confirmed'] else 'waits':<13}{'by' if one['confirmed'] else 'for'} {one['device_id']}"
+        f" of {one['user_id']}"
+        for one in devices[:SHOWN]
+    ]
+    if more := devices[SHOWN:]:
+        confirmed = sum(one["confirmed"] for one in more)
+        lines.append(f"             and {len(more):,} devices more, {confirmed:,} of which have confirmed it")
     return lines
 
 

@@ -8,11 +8,18 @@ import { chatIcon, warningIcon } from "./icons.js";
 import { renderInterruption } from "./interruption.js";
 import { formatDay } from "./times.js";
 import "./conversation.js";
+import "./new-group-dialog.js";
 import "./settings-dialog.js";
 import "./side.js";
 
 export class App extends ChatElement {
-  static properties = { chat: { attribute: false }, isSettingsOpen: { state: true } };
+  static properties = {
+    chat: { attribute: false },
+    isSettingsOpen: { state: true },
+    isNewGroupOpen: { state: true },
+    /** A dialog above the chat has a search box of its own. */
+    isSearchTaken: { state: true },
+  };
 
   #handleChange = () => {
     this.requestUpdate();
@@ -51,7 +58,7 @@ export class App extends ChatElement {
           <time class="muted" datetime=${new Date(created_at).toISOString()}>${formatDay(created_at, Date.now())}</time>
           <p>${note}</p>
         </div>
-        <button class="quiet" type="button" @click=${() => this.chat.dismissWarning()}>Dismiss</button>
+        <button class="quiet" type="button" @click=${() => this.chat.safety.dismissWarning()}>Dismiss</button>
       </div>
     `;
   }
@@ -64,17 +71,24 @@ export class App extends ChatElement {
         .chat=${this.chat}
         .revision=${{}}
         .canLogOut=${!this.isSettingsOpen}
+        .canSearch=${!this.isNewGroupOpen && !this.isSearchTaken}
+        @new-group=${() => (this.isNewGroupOpen = true)}
         @open-settings=${() => (this.isSettingsOpen = true)}
         @log-out=${this.#logOut}
       ></chat-side>
       <div class="main">
         ${
           state.chat
-            ? html`<chat-conversation .chat=${this.chat} .revision=${{}}></chat-conversation>`
+            ? html`<chat-conversation
+                .chat=${this.chat}
+                .revision=${{}}
+                @dialog-changed=${(event) => (this.isSearchTaken = event.detail.hasSearch)}
+              ></chat-conversation>`
             : this.#renderWelcome()
         }
       </div>
       ${this.isSettingsOpen ? this.#renderSettings() : nothing}
+      ${this.isNewGroupOpen ? this.#renderNewGroup() : nothing}
       ${state.notice ? this.#renderNotice(state.notice) : nothing}
     `;
   }
@@ -97,6 +111,10 @@ export class App extends ChatElement {
         @log-out=${this.#logOut}
       ></chat-settings>
     `;
+  }
+
+  #renderNewGroup() {
+    return html`<chat-new-group .chat=${this.chat} @close=${() => (this.isNewGroupOpen = false)}></chat-new-group>`;
   }
 
   #renderNotice(notice) {

@@ -1,7 +1,8 @@
-/** `<chat-avatar>`: a person's initials on their colour. Decoration only; the name stands beside it. */
+/** `<chat-avatar>`: the initials of a person or group on their colour. Decoration only; the name stands beside it. */
 
 import { html } from "lit";
 
+import { isGroupId } from "../conversation-keys.js";
 import { ChatElement } from "./element.js";
 
 export class Avatar extends ChatElement {
@@ -20,6 +21,25 @@ export class Avatar extends ChatElement {
 /** What a person is called; before their profile came, an ellipsis. */
 export function nameOf(person) {
   return person?.display_name || person?.username || "…";
+}
+
+/** What a conversation shows of whom it is with: of a person, or of a group as if it were one. */
+export function lookOf(state, peerId) {
+  if (!isGroupId(peerId)) return state.person(peerId);
+  const name = state.group(peerId)?.name;
+  return { user_id: peerId, display_name: name || "Group", avatar_color: groupColor(peerId) };
+}
+
+/** For sentences about people: who I am, and what others are called. */
+export function peopleOf(state) {
+  return { myId: state.me.user_id, nameOf: (userId) => nameOf(state.person(userId)) };
+}
+
+/** The same on every device; each is dark enough for white letters. */
+const GROUP_COLORS = ["#0b6e5f", "#8a3d6b", "#3b5b9d", "#8a5a12", "#5f4b9b", "#2c6b3f", "#9b3f2f", "#35627a"];
+
+function groupColor(groupId) {
+  return GROUP_COLORS[Number.parseInt(groupId.slice(-6), 16) % GROUP_COLORS.length];
 }
 
 /** "Ada Lovelace" → "AL", "bob" → "B". */

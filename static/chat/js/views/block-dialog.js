@@ -29,7 +29,7 @@ export class BlockDialog extends SheetDialog {
   async #block() {
     this.error = "";
     try {
-      await this.chat.block(this.person.user_id);
+      await this.chat.safety.block(this.person.user_id);
       this.close();
     } catch (error) {
       if (!(error instanceof ApiError)) throw error;

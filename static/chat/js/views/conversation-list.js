@@ -3,17 +3,20 @@
 import { html, nothing } from "lit";
 import { repeat } from "lit/directives/repeat.js";
 
+import { isGroupId } from "../conversation-keys.js";
+import { describeEvent } from "../group-events.js";
+import { isMuted } from "../group-records.js";
 import { statusOf } from "../messages.js";
-import { nameOf } from "./avatar.js";
+import { lookOf, nameOf, peopleOf } from "./avatar.js";
 import { ChatElement } from "./element.js";
-import { statusIcon } from "./icons.js";
+import { mutedIcon, statusIcon } from "./icons.js";
 import { formatShort } from "./times.js";
 
 export class ConversationList extends ChatElement {
   static properties = { chat: { attribute: false }, revision: { attribute: false } };
 
   render() {
-    const conversations = this.chat.state.conversations.filter(({ last }) => last);
+    const conversations = this.chat.state.conversations.filter((conversation) => this.#isListed(conversation));
     return html`
       <ul class="conversations" aria-label="Conversations">
         ${repeat(
@@ -26,10 +29,16 @@ export class ConversationList extends ChatElement {
     `;
   }
 
+  /** A group is there before anything was said in it. */
+  #isListed({ last, peer_id }) {
+    const group = this.chat.state.group(peer_id);
+    return Boolean(last) || (group !== null && !group.ended);
+  }
+
   #renderItem(conversation) {
     const { state } = this.chat;
-    const { peer_id, last_at, unread } = conversation;
-    const person = state.person(peer_id);
+    const { peer_id, last_at } = conversation;
+    const person = lookOf(state, peer_id);
     const isOpen = peer_id === state.openPeerId;
     return html`
       <li>
@@ -39,16 +48,39 @@ export class ConversationList extends ChatElement {
           <span class="name">${nameOf(person)}</span>
           <time class="muted">${formatShort(last_at, Date.now())}</time>
           <span class="preview">${this.#renderPreview(conversation)}</span>
-          ${unread > 0 ? html`<span class="badge" aria-label="${unread} unread">${unread}</span>` : nothing}
+          ${this.#renderMarks(conversation)}
         </a>
       </li>
     `;
   }
 
-  #renderPreview({ peer_id, last, peer_read_sequence }) {
-    if (this.chat.state.writers.has(peer_id)) return html`<span class="writing">typing …</span>`;
-    const isMine = last.sender_id === this.chat.state.me.user_id;
-    return html`${isMine ? statusIcon(statusOf(last, peer_read_sequence)) : nothing}<span>${last.content}</span>`;
+  #renderMarks({ peer_id, unread, mentions }) {
+    const muted = isMuted(this.chat.state.group(peer_id), Date.now());
+    return html`
+      <span class="marks">
+        ${muted ? html`<span class="muted-mark">${mutedIcon}<span class="unseen">muted</span></span>` : nothing}
+        ${mentions > 0 ? html`<span class="badge"><span class="unseen">you are mentioned</span>@</span>` : nothing}
+        ${
+          unread > 0
+            ? html`<span class="badge ${muted ? "quiet-badge" : ""}" aria-label="${unread} unread">${unread}</span>`
+            : nothing
+        }
+      </span>
+    `;
+  }
+
+  #renderPreview(conversation) {
+    const { state } = this.chat;
+    const { peer_id, last } = conversation;
+    if (state.writers.has(peer_id)) return html`<span class="writing">typing …</span>`;
+    if (!last) return html`<span>No messages yet</span>`;
+    const people = peopleOf(state);
+    if (last.event) return html`<span>${describeEvent(last.event, people)}</span>`;
+    if (last.sender_id === state.me.user_id) {
+      return html`${statusIcon(statusOf(last, conversation))}<span>${last.content}</span>`;
+    }
+    const author = isGroupId(peer_id) ? `${people.nameOf(last.sender_id)}: ` : "";
+    return html`<span>${author}${last.content}</span>`;
   }
 
   #renderEmpty() {

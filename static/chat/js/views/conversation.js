@@ -1,17 +1,25 @@
-/** `<chat-conversation>`: the open chat. Its messages by day, the composer, and what can be done about the person. */
+/** `<chat-conversation>`: the open chat with a person or group. Its messages by day, the composer, and its dialogs. */
 
 import { html, nothing } from "lit";
 import { repeat } from "lit/directives/repeat.js";
 
 import { ApiError } from "../api.js";
-import { nameOf } from "./avatar.js";
+import { isGroupId } from "../conversation-keys.js";
+import { newConversation } from "../conversations.js";
+import { whyClosed } from "../group-events.js";
+import { lookOf, nameOf, peopleOf } from "./avatar.js";
 import { ChatElement } from "./element.js";
-import { backIcon, blockedIcon, downIcon } from "./icons.js";
+import { renderEvent } from "./event.js";
+import { renderGroupHeader } from "./group-header.js";
+import { blockedIcon, downIcon } from "./icons.js";
 import { renderMessage } from "./message.js";
-import { formatDay, formatLastSeen, groupByDay } from "./times.js";
+import { renderPersonHeader } from "./person-header.js";
+import { renderReplying } from "./quotation.js";
+import { formatDay, groupByDay } from "./times.js";
 import "./block-dialog.js";
 import "./composer.js";
-import "./menu.js";
+import "./delivery-dialog.js";
+import "./group-dialog.js";
 import "./report-dialog.js";
 
 const NEAR_END_PX = 80;
@@ -22,8 +30,10 @@ export class Conversation extends ChatElement {
     chat: { attribute: false },
     revision: { attribute: false },
     isAtEnd: { state: true },
-    /** null, or what is open above the chat: {kind: "block" or "report", peerId, message} */
+    /** null, or what is open above the chat: {kind: "block", "report", "delivery" or "group", peerId, message} */
     dialog: { state: true },
+    /** null, or the message that the next one answers to. */
+    replyTo: { state: true },
   };
 
   #shown = { peerId: null, firstKey: null, lastKey: null, height: 0 };
@@ -33,113 +43,150 @@ export class Conversation extends ChatElement {
     super();
     this.isAtEnd = true;
     this.dialog = null;
+    this.replyTo = null;
   }
 
   willUpdate() {
-    if (this.dialog && this.dialog.peerId !== this.chat.state.openPeerId) this.dialog = null;
+    const peerId = this.chat.state.openPeerId;
+    if (this.dialog && this.dialog.peerId !== peerId) this.#setDialog(null);
+    if (this.replyTo && this.replyTo.peer_id !== peerId) this.replyTo = null;
   }
 
   render() {
     const { state } = this.chat;
     const { peer_id, messages } = state.chat;
-    const person = state.person(peer_id);
-    const isBlocked = state.blocked.has(peer_id);
+    const name = nameOf(lookOf(state, peer_id));
+    const closed = this.#whyClosed(peer_id);
+    const options = this.#buildOptions(peer_id, closed);
     return html`
-      <section class="conversation" aria-label="Conversation with ${nameOf(person)}">
-        <header class="conversation-header">
-          <a class="icon-button back" href="#" aria-label="Back to conversations">${backIcon}</a>
-          <chat-avatar .person=${person}></chat-avatar>
-          <div class="who">
-            <h1>${nameOf(person)}</h1>
-            <span class="muted" aria-live="polite">${this.#describe(person)}</span>
-          </div>
-          <chat-menu .label=${"Options"} .items=${this.#listOptions(peer_id)}></chat-menu>
-        </header>
+      <section class="conversation" aria-label="Conversation with ${name}">
+        ${this.#renderHeader(peer_id)}
         <div class="log" role="log" aria-label="Messages" tabindex="0" @scroll=${this.#handleScroll}>
-          ${messages.length === 0 ? this.#renderEmpty(person) : nothing}
+          ${messages.length === 0 ? renderEmpty(name, options.isGroup) : nothing}
           ${repeat(
             groupByDay(messages),
             ({ day, messages: [first] }) => `${day} ${first.key}`,
-            (group) => this.#renderDay(group),
+            (group) => renderDay(group, options),
           )}
         </div>
-        ${this.isAtEnd ? nothing : this.#renderJump()} ${isBlocked ? this.#renderBlocked(person, peer_id) : nothing}
+        ${this.isAtEnd ? nothing : this.#renderJump()} ${closed ? this.#renderClosed(peer_id, closed) : nothing}
+        ${renderReplying(this.replyTo, { ...options.people, cancel: () => (this.replyTo = null) })}
         <chat-composer
-          .isDisabled=${isBlocked}
+          .isDisabled=${closed !== ""}
           .peerId=${peer_id}
+          .members=${this.#listMembers(peer_id).filter(({ user_id }) => user_id !== state.me.user_id)}
           @send-text=${(event) => this.#send(peer_id, event)}
           @writing=${({ detail }) => this.chat.noteWriting(peer_id, detail.isEmpty)}
+          @cancel-reply=${() => (this.replyTo = null)}
         ></chat-composer>
-        ${this.dialog ? this.#renderDialog(this.dialog, person ?? { user_id: peer_id }) : nothing}
+        ${this.dialog ? this.#renderDialog(this.dialog, peer_id) : nothing}
       </section>
     `;
   }
 
-  #listOptions(peerId) {
-    const block = { label: "Block", choose: () => (this.dialog = { kind: "block", peerId }) };
-    const unblock = { label: "Unblock", choose: () => this.#unblock(peerId) };
-    const report = { label: "Report", choose: () => (this.dialog = { kind: "report", peerId, message: null }) };
-    return [this.chat.state.blocked.has(peerId) ? unblock : block, report];
+  #renderHeader(peerId) {
+    const { state } = this.chat;
+    const open = (kind) => () => this.#setDialog({ kind, peerId, message: null });
+    if (isGroupId(peerId)) return renderGroupHeader(state, open("group"));
+    return renderPersonHeader(state, {
+      block: open("block"),
+      unblock: () => this.#unblock(peerId),
+      report: open("report"),
+    });
   }
 
-  #renderDialog({ kind, message }, person) {
-    const close = () => (this.dialog = null);
-    if (kind === "block") return html`<chat-block .chat=${this.chat} .person=${person} @close=${close}></chat-block>`;
-    return html` <chat-report .chat=${this.chat} .person=${person} .message=${message} @close=${close}></chat-report> `;
+  /** Why nobody can write here; "" where one can. */
+  #whyClosed(peerId) {
+    const { state } = this.chat;
+    if (isGroupId(peerId)) return whyClosed(state.group(peerId), peopleOf(state));
+    if (!state.blocked.has(peerId)) return "";
+    return `You have blocked ${nameOf(state.person(peerId))}. Neither of you can write to the other.`;
   }
 
-  #renderBlocked(person, peerId) {
+  #renderClosed(peerId, reason) {
+    const unblock = html` <button class="quiet" type="button" @click=${() => this.#unblock(peerId)}>Unblock</button> `;
     return html`
       <div class="blocked">
         ${blockedIcon}
-        <p>You have blocked ${nameOf(person)}. Neither of you can write to the other.</p>
-        <button class="quiet" type="button" @click=${() => this.#unblock(peerId)}>Unblock</button>
+        <p aria-live="polite">${reason}</p>
+        ${isGroupId(peerId) ? nothing : unblock}
       </div>
     `;
   }
 
   async #unblock(peerId) {
     try {
-      await this.chat.unblock(peerId);
+      await this.chat.safety.unblock(peerId);
     } catch (error) {
       if (!(error instanceof ApiError)) throw error;
       this.chat.state.set({ notice: `Not unblocked. ${error.message}` });
     }
   }
 
-  /** What the person is doing, or when they were last here, or who they are. */
-  #describe(person) {
-    const { state } = this.chat;
-    if (state.writers.has(state.chat.peer_id)) return "typing …";
-    const { presence } = state;
-    if (presence?.user_id === state.chat.peer_id) {
-      if (presence.online) return "online";
-      if (presence.last_seen) return formatLastSeen(presence.last_seen, Date.now());
+  #setDialog(dialog) {
+    this.dialog = dialog;
+    const hasSearch = dialog?.kind === "group";
+    this.dispatchEvent(new CustomEvent("dialog-changed", { detail: { hasSearch } }));
+  }
+
+  #renderDialog({ kind, message }, peerId) {
+    const close = () => this.#setDialog(null);
+    const { chat } = this;
+    const person = chat.state.person(message?.sender_id ?? peerId) ?? { user_id: message?.sender_id ?? peerId };
+    if (kind === "block") return html`<chat-block .chat=${chat} .person=${person} @close=${close}></chat-block>`;
+    if (kind === "delivery") {
+      return html`<chat-delivery .chat=${chat} .message=${message} @close=${close}></chat-delivery>`;
     }
-    return person ? `@${person.username}` : "";
+    if (kind === "group") {
+      return html`<chat-group .chat=${chat} .groupId=${peerId} .revision=${{}} @close=${close}></chat-group>`;
+    }
+    return html`<chat-report .chat=${chat} .person=${person} .message=${message} @close=${close}></chat-report>`;
   }
 
-  #renderDay({ day, messages }) {
+  /** What messages need to be shown; see message.js. */
+  #buildOptions(peerId, closed) {
     const { state } = this.chat;
-    const options = {
-      myId: state.me.user_id,
-      peerReadSequence: state.conversation(state.chat.peer_id)?.peer_read_sequence ?? -1,
-      tryAgain: (key) => this.chat.tryAgain(key),
-      deleteMessage: (key) => this.chat.deleteMessage(key),
-      report: (message) => (this.dialog = { kind: "report", peerId: message.peer_id, message }),
+    const openAbout = (kind) => (message) => this.#setDialog({ kind, peerId, message });
+    return {
+      isGroup: isGroupId(peerId),
+      conversation: state.conversation(peerId) ?? newConversation(peerId),
+      person: (userId) => state.person(userId),
+      people: peopleOf(state),
+      names: this.#listNames(peerId),
+      quoted: (messageId) => state.quoted(messageId),
+      canReply: closed === "",
+      tryAgain: (key) => this.chat.writing.tryAgain(key),
+      deleteMessage: (key) => this.chat.writing.delete(key),
+      report: openAbout("report"),
+      showDelivery: openAbout("delivery"),
+      reply: (message) => this.#reply(message),
+      showOriginal: (message) => this.#showOriginal(message),
     };
-    return html`
-      <h2 class="day"><span>${formatDay(day, Date.now())}</span></h2>
-      ${repeat(
-        messages,
-        ({ key }) => key,
-        (message, index) => renderMessage(message, messages[index - 1], options),
-      )}
-    `;
   }
 
-  #renderEmpty(person) {
-    return html`<p class="empty muted">This is the beginning of your conversation with ${nameOf(person)}.</p>`;
+  /** Who is marked where a text mentions them: of a group's members those that are known here, and oneself. */
+  #listNames(peerId) {
+    const me = this.chat.state.me.username.toLowerCase();
+    const members = this.#listMembers(peerId).map(({ username }) => username.toLowerCase());
+    return { members: new Set(isGroupId(peerId) ? [...members, me] : []), me };
+  }
+
+  #listMembers(peerId) {
+    const { state } = this.chat;
+    const members = state.group(peerId)?.members ?? [];
+    return members.map(({ user_id }) => state.person(user_id)).filter(Boolean);
+  }
+
+  #reply(message) {
+    this.replyTo = message;
+    this.querySelector("chat-composer").start();
+  }
+
+  /** The message that is quoted, where it is on screen; a keyboard goes on from there. */
+  #showOriginal({ message_id }) {
+    const article = document.getElementById(message_id);
+    article?.scrollIntoView({ block: "center" });
+    article?.focus({ preventScroll: true });
   }
 
   #renderJump() {
@@ -151,11 +198,14 @@ export class Conversation extends ChatElement {
   }
 
   async #send(peerId, { target: composer, detail: { text } }) {
+    const { replyTo } = this;
+    this.replyTo = null;
     try {
-      await this.chat.send(peerId, text);
+      await this.chat.send(peerId, text, replyTo?.message_id);
     } catch (error) {
       console.error("The message could not be stored", error);
       composer.text = text;
+      this.replyTo = replyTo;
       this.chat.state.set({ notice: "This device has no room for the message. It was not sent." });
     }
   }
@@ -199,6 +249,23 @@ export class Conversation extends ChatElement {
     await this.chat.loadOlder();
     this.#isLoading = false;
   }
+}
+
+function renderDay({ day, messages }, options) {
+  return html`
+    <h2 class="day"><span>${formatDay(day, Date.now())}</span></h2>
+    ${repeat(
+      messages,
+      ({ key }) => key,
+      (message, index) =>
+        message.event ? renderEvent(message, options.people) : renderMessage(message, messages[index - 1], options),
+    )}
+  `;
+}
+
+function renderEmpty(name, isGroup) {
+  const what = isGroup ? `of ${name}` : `of your conversation with ${name}`;
+  return html`<p class="empty muted">This is the beginning ${what}.</p>`;
 }
 
 customElements.define("chat-conversation", Conversation);

@@ -1,4 +1,4 @@
-/** `<chat-people-search>`: find a person by username. Fires `search-changed` {isSearching}. */
+/** `<chat-people-search>`: find a person by username. Fires `search-changed` {isSearching} and `choose-person` {person}. */
 
 import { html, nothing } from "lit";
 
@@ -79,7 +79,9 @@ export class PeopleSearch extends ChatElement {
   }
 
   #handleKey(event) {
-    if (event.key === "Escape") this.#setQuery("");
+    if (event.key !== "Escape" || !this.query) return;
+    event.preventDefault(); // or a dialog around the search would close
+    this.#setQuery("");
   }
 
   #submit(event) {
@@ -117,9 +119,9 @@ export class PeopleSearch extends ChatElement {
   }
 
   async #choose(person) {
-    await this.chat.rememberPerson(person);
+    await this.chat.people.remember(person);
     this.#setQuery("");
-    location.hash = person.user_id;
+    this.dispatchEvent(new CustomEvent("choose-person", { detail: { person } }));
   }
 }
 

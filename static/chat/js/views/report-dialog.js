@@ -60,7 +60,7 @@ export class ReportDialog extends SheetDialog {
     this.error = "";
     this.isSending = true;
     try {
-      await this.chat.report(buildReport(subject, form.get("reason"), cleanContent(form.get("words"))));
+      await this.chat.safety.report(buildReport(subject, form.get("reason"), cleanContent(form.get("words"))));
       this.close();
     } catch (error) {
       if (!(error instanceof ApiError)) throw error;

@@ -4,6 +4,7 @@ import { html, nothing } from "lit";
 
 import { ApiError } from "../api.js";
 import { SheetDialog } from "./sheet-dialog.js";
+import { renderSwitch } from "./switch.js";
 import { formatDay } from "./times.js";
 
 const HISTORY_DAYS = 90;
@@ -36,6 +37,7 @@ export class Settings extends SheetDialog {
       content: html`
         ${this.error ? html`<p class="form-error" role="alert">${this.error}</p>` : nothing}
         ${this.settings ? this.#renderSettings(this.settings) : nothing}
+        ${globalThis.Notification?.permission === "default" ? this.#renderNotifications() : nothing}
         ${this.devices ? this.#renderDevices(this.devices) : nothing}
         <footer>
           <p class="muted">Logging out deletes this login's messages from this browser.</p>
@@ -68,6 +70,21 @@ export class Settings extends SheetDialog {
         })}
       </section>
     `;
+  }
+
+  /** Once they were allowed or refused, only the browser's own settings change it. */
+  #renderNotifications() {
+    return html`
+      <section aria-label="Notifications" class="switch">
+        <span><strong>Notifications</strong><span class="muted">While this page is in the background.</span></span>
+        <button class="quiet" type="button" @click=${this.#allowNotifications}>Allow</button>
+      </section>
+    `;
+  }
+
+  async #allowNotifications() {
+    await Notification.requestPermission();
+    this.requestUpdate();
   }
 
   #renderDevices(devices) {
@@ -142,21 +159,6 @@ export class Settings extends SheetDialog {
     this.close();
     this.dispatchEvent(new CustomEvent("log-out"));
   }
-}
-
-function renderSwitch({ label, hint, isOn, change }) {
-  return html`
-    <label class="switch">
-      <span><strong>${label}</strong><span class="muted">${hint}</span></span>
-      <input
-        type="checkbox"
-        role="switch"
-        aria-label=${label}
-        .checked=${isOn}
-        @change=${(event) => change(event.target.checked)}
-      />
-    </label>
-  `;
 }
 
 customElements.define("chat-settings", Settings);

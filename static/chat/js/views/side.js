@@ -4,7 +4,7 @@ import { html, nothing } from "lit";
 
 import { nameOf } from "./avatar.js";
 import { ChatElement } from "./element.js";
-import { logOutIcon, newChatIcon, settingsIcon } from "./icons.js";
+import { logOutIcon, newChatIcon, newGroupIcon, settingsIcon } from "./icons.js";
 import "./conversation-list.js";
 import "./people-search.js";
 
@@ -13,6 +13,8 @@ export class Side extends ChatElement {
     chat: { attribute: false },
     revision: { attribute: false },
     canLogOut: { attribute: false },
+    /** False while a dialog has a search box of its own; this one keeps its place. */
+    canSearch: { attribute: false },
     isSearching: { state: true },
   };
 
@@ -20,11 +22,7 @@ export class Side extends ChatElement {
     return html`
       <nav class="side" aria-label="Chats">
         <h1 class="unseen">Chats</h1>
-        ${this.#renderHeader()}
-        <chat-people-search
-          .chat=${this.chat}
-          @search-changed=${(event) => (this.isSearching = event.detail.isSearching)}
-        ></chat-people-search>
+        ${this.#renderHeader()} ${this.#renderSearch()}
         <chat-conversation-list
           ?hidden=${this.isSearching}
           .chat=${this.chat}
@@ -32,6 +30,17 @@ export class Side extends ChatElement {
           @new-chat=${this.#startSearch}
         ></chat-conversation-list>
       </nav>
+    `;
+  }
+
+  #renderSearch() {
+    return html`
+      <chat-people-search
+        class=${this.canSearch ? nothing : "unavailable"}
+        .chat=${this.chat}
+        @search-changed=${(event) => (this.isSearching = event.detail.isSearching)}
+        @choose-person=${(event) => (location.hash = event.detail.person.user_id)}
+      ></chat-people-search>
     `;
   }
 
@@ -46,6 +55,9 @@ export class Side extends ChatElement {
         </div>
         <button class="icon-button" type="button" aria-label="New chat" title="New chat" @click=${this.#startSearch}>
           ${newChatIcon}
+        </button>
+        <button class="icon-button" type="button" aria-label="New group" title="New group" @click=${this.#newGroup}>
+          ${newGroupIcon}
         </button>
         <button class="icon-button" type="button" aria-label="Settings" title="Settings" @click=${this.#openSettings}>
           ${settingsIcon}
@@ -65,6 +77,10 @@ export class Side extends ChatElement {
 
   #startSearch() {
     this.querySelector("chat-people-search").start();
+  }
+
+  #newGroup() {
+    this.dispatchEvent(new CustomEvent("new-group"));
   }
 
   #openSettings() {

@@ -11,6 +11,11 @@ export function formatClock(timestamp) {
   return clock.format(timestamp);
 }
 
+/** "3 May at 14:05" */
+export function formatMoment(timestamp) {
+  return `${dayAndMonth.format(timestamp)} at ${formatClock(timestamp)}`;
+}
+
 /** "Today", "Yesterday", "Monday", "3 May" … */
 export function formatDay(timestamp, now) {
   const days = daysBetween(timestamp, now);

@@ -1,0 +1,10 @@
+"""Django's view of this package."""
+
+from django.apps import AppConfig
+
+
+class GroupsConfig(AppConfig):
+    """Groups."""
+
+    name = "apps.groups"
+    label = "groups"

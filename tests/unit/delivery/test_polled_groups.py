@@ -1,0 +1,266 @@
+"""Pages of groups that are polled are the same from the cache as from the Message DB, whatever the cache has lost."""
+
+import json
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from apps.delivery import polled_groups
+from apps.delivery.polled_groups import list_page
+from apps.groups import polled_messages
+from apps.groups.polled_messages import PageRequest, PolledMessage, add_polled, fill, read_page, read_pages
+from apps.messagelog.base import sequence_of
+from apps.valkey.pools import close_async_clients
+from apps.valkey.sync_keyspace import SyncKeyspace
+
+if TYPE_CHECKING:
+    from tests.unit.group_world import Circle
+
+on_databases = pytest.mark.django_db(databases=["default", "messages"], transaction=True)
+GROUP = "grp-0123456789ab"
+SEQUENCES = {number: sequence_of(1, number) for number in range(200)}
+
+
+def message(number: int, at_ms: int | None = None) -> PolledMessage:
+    timestamp_ms = 1_000 * number if at_ms is None else at_ms
+    return PolledMessage(
+        group_id=GROUP, sequence=SEQUENCES[number], timestamp_ms=timestamp_ms, text=f'{{"n":{number}}}'
+    )
+
+
+def read(after: int | None = None, since_ms: int = 0, limit: int = 100) -> list[int] | str:
+    """Numbers of a page's messages, or why there is none."""
+    position = None if after is None else SEQUENCES.get(after, after)
+    page = read_page(PageRequest(group_id=GROUP, after=position, since_ms=since_ms, limit=limit))
+    return [int(text[5:-1]) for text in page.texts] if page.state == "page" else page.state
+
+
+def time_to_live(valkey: SyncKeyspace) -> list[int]:
+    """Of each key of the cache that is there."""
+    names = ("messages", "times", "newest", "whole")
+    lives = valkey.execute_all([("TTL", f"group_{name}:{{{GROUP}}}") for name in names])
+    return [int(one) for one in lives if one != -2]
+
+
+# -- the cache -------------------------------------------------------------------------------------------------------
+
+
+def test_a_cache_that_nobody_has_filled_takes_nothing(inbox_valkey: SyncKeyspace) -> None:
+    add_polled([message(1)])
+    assert read(after=0) == "miss"
+
+
+def test_a_filled_cache_has_what_comes_after(inbox_valkey: SyncKeyspace) -> None:
+    assert fill(GROUP, [message(1), message(2)], whole=True)
+    add_polled([message(3), message(4)])
+    assert [read(after=one) for one in (0, 2, 4)] == [[1, 2, 3, 4], [3, 4], []]
+    assert read(after=1, limit=2) == [2, 3]
+
+
+def test_what_is_added_twice_is_there_once(inbox_valkey: SyncKeyspace) -> None:
+    fill(GROUP, [message(1)], whole=True)
+    for _ in range(2):
+        add_polled([message(1), message(2), message(3)])
+    assert read(after=0) == [1, 2, 3]
+
+
+def test_a_group_without_messages_is_known_to_be_empty(inbox_valkey: SyncKeyspace) -> None:
+    fill(GROUP, [], whole=True)
+    assert read(after=0) == read() == []
+    add_polled([message(1)])
+    assert read(after=0) == [1]
+
+
+def test_all_that_is_kept_has_its_time(inbox_valkey: SyncKeyspace) -> None:
+    """Also what was added to a cache that was empty: nobody may ever read it."""
+    fill(GROUP, [], whole=True)
+    add_polled([message(1)])
+    assert len(time_to_live(inbox_valkey)) == 4
+    assert all(0 < one <= polled_messages.SECONDS for one in time_to_live(inbox_valkey))
+    fill(GROUP, [message(1)], whole=True)
+    add_polled([message(2)])
+    read(after=0)
+    assert all(0 < one <= polled_messages.SECONDS for one in time_to_live(inbox_valkey))
+
+
+def test_what_is_older_than_the_cache_is_in_the_message_db(inbox_valkey: SyncKeyspace) -> None:
+    fill(GROUP, [message(5), message(6)], whole=False)
+    assert [read(after=one) for one in (3, 4, 5)] == ["older", [5, 6], [6]]
+    assert [read(since_ms=one) for one in (4_000, 5_000, 5_001)] == ["older", "older", [6]]
+
+
+def test_a_cache_that_is_full_forgets_its_oldest(inbox_valkey: SyncKeyspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(polled_messages, "KEPT", 3)
+    fill(GROUP, [message(1), message(2)], whole=True)
+    add_polled([message(3)])
+    assert read(after=0) == [1, 2, 3]
+    add_polled([message(4), message(5)])
+    assert [read(after=one) for one in (0, 1, 2, 3)] == ["older", "older", [3, 4, 5], [4, 5]]
+    assert [read(since_ms=one) for one in (3_000, 3_001)] == ["older", [4, 5]]
+
+
+def test_a_relay_that_begins_again_brings_nothing_older_into_it(
+    inbox_valkey: SyncKeyspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(polled_messages, "KEPT", 3)
+    fill(GROUP, [message(number) for number in (4, 5, 6)], whole=False)
+    add_polled([message(number) for number in range(1, 7)])
+    assert read(after=3) == [4, 5, 6]
+    assert [read(since_ms=one) for one in (4_001, 5_001, 6_001)] == [[5, 6], [6], []]
+
+
+def test_what_was_stored_while_the_cache_is_filled_is_not_lost(inbox_valkey: SyncKeyspace) -> None:
+    add_polled([message(3)])
+    assert not fill(GROUP, [message(1), message(2)], whole=True)
+    assert read(after=0) == "miss"
+    assert fill(GROUP, [message(1), message(2), message(3)], whole=True)
+    assert read(after=0) == [1, 2, 3]
+
+
+@pytest.mark.parametrize(("since_ms", "found"), [(0, [1, 2, 3, 4]), (10_001, [3, 4]), (30_000, [3, 4]), (30_001, [])])
+def test_by_time_a_message_counts_as_late_as_those_before_it(
+    inbox_valkey: SyncKeyspace, since_ms: int, found: Sequence[int]
+) -> None:
+    """Gateways' clocks differ: what comes after a message in the log comes after it on a page, too."""
+    fill(GROUP, [message(1, 10_000)], whole=True)
+    add_polled([message(2, 9_000), message(3, 30_000), message(4, 20_000)])
+    assert read(since_ms=since_ms) == found
+
+
+def test_pages_by_time_and_then_by_sequence_give_everything_once(inbox_valkey: SyncKeyspace) -> None:
+    times = [5_000, 9_000, 7_000, 7_000, 12_000, 11_000, 12_000]
+    fill(GROUP, [message(number, at_ms) for number, at_ms in enumerate(times, 1)], whole=True)
+    got = read(since_ms=6_000, limit=2)
+    assert isinstance(got, list)
+    while isinstance(page := read(after=got[-1], limit=2), list) and page:
+        got += page
+    assert got == [2, 3, 4, 5, 6, 7]
+
+
+async def test_many_pages_are_read_at_once(inbox_valkey: SyncKeyspace) -> None:
+    fill(GROUP, [message(1), message(2)], whole=True)
+    asked = [
+        PageRequest(group_id=group_id, after=after, since_ms=0, limit=9)
+        for group_id, after in ((GROUP, 0), ("grp-ffffffffffff", 0), (GROUP, SEQUENCES[1]))
+    ]
+    pages = await read_pages(asked)
+    await close_async_clients()
+    assert pages == [read_page(one) for one in asked]
+    assert [page.state for page in pages] == ["page", "miss", "page"]
+
+
+# -- filled from the Message DB --------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def large(circle: "Circle", settings: Any) -> "Circle":
+    """Return a group that is polled."""
+    settings.GROUP_PUSH_LIMIT = 3
+    circle.relay(circle.change("joined", circle.ada, circle.dee))
+    return circle
+
+
+def ask(circle: "Circle", after: int | None = None, since_ms: int = 0, limit: int = 100) -> list[str]:
+    """Words of a page; ``after`` is a message's number."""
+    position = None if after is None else circle.standing(after).sequence if after else 0
+    page = list_page(PageRequest(group_id=circle.group_id, after=position, since_ms=since_ms, limit=limit))
+    return [json.loads(text)["content"] for text in page]
+
+
+def store(circle: "Circle", *numbers: int, **changes: Any) -> None:
+    """As the relay does, with the cache."""
+    add_polled(circle.relay(*[circle.message(number, **changes) for number in numbers]).hints.polled)
+
+
+@on_databases
+def test_the_first_who_asks_fills_the_cache_and_the_next_ones_do_not(
+    large: "Circle", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fills: list[int] = []
+
+    def fill_and_count(*args: Any, **options: Any) -> bool:
+        fills.append(1)
+        return fill(*args, **options)
+
+    monkeypatch.setattr(polled_groups, "fill", fill_and_count)
+    store(large, 1, 2)
+    assert ask(large, after=0) == ["hello 1", "hello 2"]
+    store(large, 3)
+    assert [ask(large, after=one) for one in (1, 2, 3)] == [["hello 2", "hello 3"], ["hello 3"], []]
+    assert len(fills) == 1
+
+
+@on_databases
+def test_what_is_stored_while_the_cache_is_filled_is_on_the_page(
+    large: "Circle", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    groups = type(large.store.groups)
+    list_last = groups.list_last_polled
+    raced: list[int] = []
+
+    def list_then_store(*args: Any) -> list[str]:
+        found: list[str] = list_last(*args)
+        if len(raced) < 2:
+            raced.append(1)
+            store(large, 10 + len(raced))
+        return found
+
+    monkeypatch.setattr(groups, "list_last_polled", list_then_store)
+    store(large, 1)
+    assert ask(large, after=0) == ["hello 1", "hello 11", "hello 12"]
+    assert ask(large, after=1) == ["hello 11", "hello 12"]
+
+
+@on_databases
+def test_where_it_is_written_faster_than_filled_the_message_db_answers(
+    large: "Circle", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(polled_groups, "fill", lambda *args, **options: False)
+    store(large, 1, 2)
+    assert ask(large, after=1) == ["hello 2"]
+
+
+@on_databases
+def test_a_cache_that_is_lost_is_filled_again(large: "Circle", settings: Any) -> None:
+    from apps.valkey.pools import sync_client
+
+    store(large, 1, 2)
+    ask(large, after=0)
+    sync_client(settings.REDIS_URL).flushall()
+    store(large, 3)
+    assert ask(large, after=0) == ["hello 1", "hello 2", "hello 3"]
+
+
+@on_databases
+def test_what_the_cache_has_no_more_comes_from_the_message_db(large: "Circle", monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(polled_groups, "KEPT", 3)
+    monkeypatch.setattr(polled_messages, "KEPT", 3)
+    store(large, *range(1, 8))
+    assert ask(large, after=6) == ["hello 7"]
+    got = ask(large, after=0, limit=2)
+    while page := ask(large, after=int(got[-1].split()[1]), limit=2):
+        got += page
+    assert got == [f"hello {number}" for number in range(1, 8)]
+    store(large, 8)
+    assert ask(large, after=5) == ["hello 6", "hello 7", "hello 8"]
+
+
+@on_databases
+def test_by_time_the_message_db_gives_what_clocks_may_have_hidden(
+    large: "Circle", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(polled_groups, "KEPT", 1)
+    store(large, 1, timestamp_ms=100_000)
+    store(large, 2, timestamp_ms=95_000)
+    store(large, 3, timestamp_ms=200_000)
+    assert ask(large, since_ms=100_000) == ["hello 1", "hello 2", "hello 3"]
+
+
+@on_databases
+def test_messages_that_were_refused_and_events_are_on_no_page(large: "Circle") -> None:
+    store(large, 1)
+    large.relay(large.change("renamed", large.ada, name="Chess"))
+    store(large, 2, sender_id="usr-0123456789ab")
+    store(large, 3)
+    assert ask(large, after=0) == ["hello 1", "hello 3"]
