@@ -260,7 +260,14 @@ class Cursor(SQLiteCursorWrapper):
 
     def fetchall(self) -> list[Any]:
         """All rows that are left."""
-        return self.fetchmany(len(self._rows) or 1)
+        rows, self._rows = list(self._rows), deque()
+        return rows
+
+    def __next__(self) -> Any:
+        """The next row, for who goes through them."""
+        if not self._rows:
+            raise StopIteration
+        return self._rows.popleft()
 
     def executemany(self, query: str, param_list: Any) -> Any:
         """See SQLiteCursorWrapper."""
