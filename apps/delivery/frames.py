@@ -46,9 +46,9 @@ def build_polled(message: NewMessage | Body) -> PolledMessage:
     )
 
 
-def build_outcome(standing: Standing, device_id: str) -> list[Waiting]:
+def build_outcome(standing: Standing, device_id: str, *, counts: bool = True) -> list[Waiting]:
     """What a device of the sender must learn of a message: what stands if it may have heard otherwise, and ✓✓ or why
-    not.
+    not. Without ``counts`` not how many of a group have it: only who counts them may say so, for they grow meanwhile.
     """
     own = device_id == standing.sender_device
     client_id = standing.message_id_by_client if own else None
@@ -59,7 +59,7 @@ def build_outcome(standing: Standing, device_id: str) -> list[Waiting]:
         code = standing.refusal
         text = _REFUSALS_IN_GROUPS.get(code) if standing.group_id else None
         receipts.append(build_late_error(standing.message_id, code, client_id, text))
-    elif standing.settled_at_ms is not None:
+    elif standing.settled_at_ms is not None and (counts or not standing.group_id):
         frame = server_frames.message_delivered(
             message_id=standing.message_id,
             timestamp_ms=standing.settled_at_ms,

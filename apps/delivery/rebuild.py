@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from apps.accounts.selectors import device_exists
 from apps.delivery.frames import EVENT_PREFIX, build_group_event, build_outcome, build_read_receipt
-from apps.delivery.group_rebuild import list_events_of_groups, list_pending_of_groups, list_versions_of_groups
+from apps.delivery.group_rebuild import list_entries_of_groups, list_versions_of_groups
 from apps.inbox import inbox
 from apps.inbox.inbox import Waiting
 from apps.messagestore.base import TRACE_KEPT_MS
@@ -52,11 +52,10 @@ def _list_messages(user_id: str, device_id: str) -> list[Waiting]:
     now_ms = int(time.time() * 1000)
     store = get_message_store()
     store.adopt_undelivered(user_id, device_id, now_ms)
-    of_groups = list_pending_of_groups(store, user_id, device_id)
-    since_ms = _receipts_since(user_id, device_id, now_ms)
-    events = {event.event_id: event for event in list_events_of_groups(store, user_id, since_ms)}
+    of_groups = list_entries_of_groups(store, user_id, device_id, _receipts_since(user_id, device_id, now_ms))
+    events = of_groups.events
     placed = [(one.event_id, one.group_id, one.sequence, one.timestamp_ms) for one in events.values()]
-    pending = [*store.list_pending(user_id, device_id, now_ms), *of_groups, *placed]
+    pending = [*store.list_pending(user_id, device_id, now_ms), *of_groups.messages, *placed]
     return [
         build_group_event(events[one]) if one in events else Waiting(kind="message", member=one, frame="")
         for one in order_for_inbox(pending)

@@ -6,15 +6,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
 
+from apps.delivery.group_pointers import Key, load_pointers
 from apps.groups.selectors import Spell, list_spells_of
 from apps.messagestore.base import MessageStore, StoreUnavailable
 from apps.messagestore.groups import GroupPointer, GroupRow
 
 ROUNDS = 5
 ROWS = 100_000
-
-Key = tuple[str, str, str]
-"""Group, user, device."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +51,7 @@ def _covers(spells: Iterable[Spell], sequence: int) -> bool:
 def _list_changes(
     store: MessageStore, confirmed: Mapping[Key, set[int]], spells: Mapping[tuple[str, str], Sequence[Spell]]
 ) -> list[tuple[GroupPointer, GroupPointer]]:
-    pointers = _load_pointers(store, confirmed, spells)
+    pointers = load_pointers(store, spells, confirmed)
     by_pointer: dict[Key, set[int]] = defaultdict(set)
     for (group_id, user_id, device_id), sequences in confirmed.items():
         by_pointer[group_id, user_id, ""] |= sequences
@@ -90,35 +88,6 @@ def list_wanted(rows: Sequence[GroupRow], user_id: str, device_id: str, spells: 
         and (row.sender_device != device_id if device_id else row.sender_id != user_id)
         and _covers(spells, row.sequence)
     ]
-
-
-def _load_pointers(
-    store: MessageStore, confirmed: Iterable[Key], spells: Mapping[tuple[str, str], Sequence[Spell]]
-) -> dict[Key, GroupPointer]:
-    keys = list(confirmed)
-    found = _list_pointers(store, keys)
-    missing: dict[Key, GroupPointer] = {}
-    for group_id, user_id, device_id in keys:
-        own = found.get((group_id, user_id, "")) or missing.get((group_id, user_id, ""))
-        if own is None:
-            start = min(spell.from_sequence for spell in spells[group_id, user_id])
-            own = GroupPointer(group_id=group_id, user_id=user_id, device_id="", upto=start)
-            missing[own.key] = own
-        if (group_id, user_id, device_id) not in found:
-            key = (group_id, user_id, device_id)
-            missing[key] = GroupPointer(
-                group_id=group_id, user_id=user_id, device_id=device_id, upto=own.upto, beyond=own.beyond
-            )
-    if not missing:
-        return found
-    store.groups.add_pointers(list(missing.values()))
-    # A fan-out or a rebuild may have made one first, from what the user had then.
-    return _list_pointers(store, keys)
-
-
-def _list_pointers(store: MessageStore, keys: Sequence[Key]) -> dict[Key, GroupPointer]:
-    group_ids, user_ids = {group_id for group_id, _, _ in keys}, {user_id for _, user_id, _ in keys}
-    return {one.key: one for one in store.groups.list_pointers(sorted(group_ids), sorted(user_ids))}
 
 
 def _load_rows(store: MessageStore, ranges: Sequence[tuple[GroupPointer, int]]) -> dict[str, list[GroupRow]]:

@@ -8,7 +8,7 @@ from celery import current_app
 from kombu.exceptions import OperationalError
 
 from apps.connections.bus import BusSender
-from apps.delivery.group_due import mark_due, take_due
+from apps.delivery.group_due import mark_due, note_telling, take_due
 from apps.groups.polled_messages import add_polled
 from apps.groups.viewers import find_viewers
 from apps.protocol import server_frames
@@ -30,9 +30,11 @@ class GroupHinter:
 
     def pass_on(self, hints: GroupHints) -> None:
         """Ask for what a batch left to do, now that it is stored. Raises ValkeyError where the cache of a group that
-        is polled would miss a message: then do it again.
+        is polled would miss a message, or a sender a count: then do it again.
         """
         add_polled(hints.polled)
+        for group_id, message_ids in hints.to_tell.items():
+            note_telling(group_id, sorted(message_ids))
         try:
             _ask("groups.fan_out", hints.to_fan_out)
             if hints.to_settle:

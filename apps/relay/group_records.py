@@ -11,7 +11,7 @@ from apps.groups.polled_messages import PolledMessage
 from apps.groups.rules import may_write
 from apps.groups.selectors import Spell, list_by_id, list_keepers, list_roles, list_spells_of
 from apps.inbox.inbox import Change
-from apps.messagestore.base import HISTORY_KEPT_MS, UNDELIVERED_KEPT_MS, MessageStore, NewMessage
+from apps.messagestore.base import HISTORY_KEPT_MS, UNDELIVERED_KEPT_MS, MessageStore, NewMessage, Standing
 from apps.protocol.errors import ErrorCode
 from apps.protocol.records import GroupChangeSubmitted, MessageSubmitted
 from apps.relay.messages import fields_of, settle_messages
@@ -29,6 +29,9 @@ class GroupHints:
 
     to_fan_out: set[str] = field(default_factory=set)
     to_settle: set[str] = field(default_factory=set)
+    to_tell: dict[str, set[str]] = field(default_factory=dict)
+    """Group → messages whose senders are to be told the count again, though it has not grown."""
+
     polled: list[PolledMessage] = field(default_factory=list)
     """What was stored of groups that members poll."""
 
@@ -39,8 +42,16 @@ class GroupHints:
         """Add what another one has."""
         self.to_fan_out |= other.to_fan_out
         self.to_settle |= other.to_settle
+        for group_id, message_ids in other.to_tell.items():
+            self.to_tell[group_id] = self.to_tell.get(group_id, set()) | message_ids
         self.polled += other.polled
         self.changed |= other.changed
+
+    def ask_to_tell(self, standing: Standing) -> None:
+        """The sender may have forgotten how many have this message."""
+        if standing.group_id and not standing.refusal and standing.delivered_count:
+            self.to_tell.setdefault(standing.group_id, set()).add(standing.message_id)
+            self.to_settle.add(standing.group_id)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -175,7 +186,9 @@ def _settle_messages(
     arrivals = [
         GroupArrival(sequence=sequence, record=record, people=people, facts=facts) for sequence, record in messages
     ]
-    changes = settle_messages(store, arrivals, people, now_ms)
+    changes, repeated = settle_messages(store, arrivals, people, now_ms)
+    for known in repeated:
+        hints.ask_to_tell(known)
     pushed: dict[str, int] = {}
     standings = store.list_standings([arrival.record.message_id for arrival in arrivals])
     for arrival in arrivals:

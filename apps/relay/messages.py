@@ -77,8 +77,10 @@ def fields_of(record: MessageSubmitted, sequence: int, refusal: str) -> dict[str
     }
 
 
-def settle_messages(store: MessageStore, arrivals: Sequence[Arrival], people: People, now_ms: int) -> list[Change]:
-    """Store what arrived. Returns the inbox changes that follow.
+def settle_messages(
+    store: MessageStore, arrivals: Sequence[Arrival], people: People, now_ms: int
+) -> tuple[list[Change], list[Standing]]:
+    """Store what arrived. Returns the inbox changes that follow, and how those stand that had come before.
 
     The first position of an id is its sequence: whoever sent a second one is told again what stands.
     """
@@ -86,7 +88,7 @@ def settle_messages(store: MessageStore, arrivals: Sequence[Arrival], people: Pe
     standings = store.insert_absent(messages, now_ms)
     _note_new(messages, standings)
     changes: list[Change] = []
-    repeated: list[str] = []
+    repeated: list[Standing] = []
     conflicting: list[NewMessage] = []
     for arrival, message in zip(arrivals, messages, strict=True):
         standing = standings.get(message.message_id)
@@ -95,17 +97,17 @@ def settle_messages(store: MessageStore, arrivals: Sequence[Arrival], people: Pe
             stands = standing is not None and message.refusal and not standing.refusal
             changes += _announce(arrival.to_row("") if stands else message, standing, people, now_ms)
         elif standing.digest == message.digest:
-            repeated.append(standing.message_id)
+            repeated.append(standing)
             changes += _tell_standing(message, standing)
         else:
             conflicting.append(_withdraw_conflicting(message))
     if repeated:
-        store.mark_repeated(repeated)
+        store.mark_repeated([standing.message_id for standing in repeated])
     if conflicting:
         kept = store.insert_absent(conflicting, now_ms)
         for message in conflicting:
             changes += _announce(message, kept.get(message.message_id), people, now_ms)
-    return changes
+    return changes, repeated
 
 
 def _note_new(messages: Sequence[NewMessage], known: Container[str]) -> None:
@@ -170,7 +172,7 @@ def _refused_now(message: NewMessage, now_ms: int) -> Standing:
 
 
 def _tell_standing(message: NewMessage, standing: Standing) -> list[Change]:
-    receipts = [build_standing_receipt(standing), *build_outcome(standing, standing.sender_device)]
+    receipts = [build_standing_receipt(standing), *build_outcome(standing, standing.sender_device, counts=False)]
     return [to_change(message.sender_id, message.sender_device, receipt) for receipt in receipts]
 
 

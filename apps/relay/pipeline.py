@@ -108,7 +108,7 @@ class RelayPipeline:
             named = self._store.list_standings(_named_ids(batch))
             people = _load_people(batch, [user for one in named.values() for user in (one.sender_id, one.receiver_id)])
             arrivals = [DirectArrival(sequence=one, record=record, people=people) for one, record in batch.messages]
-            stored.changes += settle_messages(self._store, arrivals, people, now_ms)
+            stored.changes += settle_messages(self._store, arrivals, people, now_ms)[0]
             if batch.of_groups:
                 changes, hints = settle_group_records(self._store, batch.of_groups, _load_senders, now_ms)
                 stored.changes += changes
@@ -120,7 +120,9 @@ class RelayPipeline:
             stored.changes += changes
             stored.hints.to_settle |= groups
             stored.changes += settle_reads(self._store, batch.reads, named, people)
-            stored.changes += answer_questions(self._store, batch.questions, named)
+            changes, hints = answer_questions(self._store, batch.questions, named)
+            stored.changes += changes
+            stored.hints.update(hints)
         RELAY_BATCH.observe(len(records))
         return stored
 
@@ -141,7 +143,7 @@ class RelayPipeline:
                 GroupArrival(sequence=one, record=record, people=people, facts=facts, withdrawn="failed")
                 for one, record in sent
             ]
-            return Stored(changes=settle_messages(self._store, arrivals, people, now_ms))
+            return Stored(changes=settle_messages(self._store, arrivals, people, now_ms)[0])
 
 
 def _named_ids(batch: DecodedBatch) -> list[str]:

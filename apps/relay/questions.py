@@ -6,18 +6,21 @@ from apps.delivery.frames import build_outcome, build_standing_receipt, to_chang
 from apps.inbox.inbox import Change, Waiting
 from apps.messagestore.base import ClientKey, MessageStore, Standing
 from apps.protocol.records import MessageRetried
+from apps.relay.group_records import GroupHints
 
 
 def answer_questions(
     store: MessageStore, questions: Sequence[MessageRetried], named: Mapping[str, Standing]
-) -> list[Change]:
-    """✓✓ or the late error again, where there is one, for the device that asked.
+) -> tuple[list[Change], GroupHints]:
+    """✓✓ or the late error again, where there is one, for the device that asked; of messages to groups the counts are
+    asked for.
 
     Where the id is that of a repeat which was dropped, the device has just been told it anew by a gateway whose cache
     knows no better: then what stands, too.
     """
     by_client = _find_repeats(store, questions, named)
     changes: list[Change] = []
+    hints = GroupHints()
     for question in questions:
         standing = named.get(question.message_id) or by_client.get(_to_key(question))
         if standing is not None and standing.sender_id == question.sender_id:
@@ -25,11 +28,12 @@ def answer_questions(
                 to_change(question.sender_id, question.sender_device, receipt)
                 for receipt in _build_answers(question, standing)
             ]
-    return changes
+            hints.ask_to_tell(standing)
+    return changes, hints
 
 
 def _build_answers(question: MessageRetried, standing: Standing) -> list[Waiting]:
-    answers = build_outcome(standing, question.sender_device)
+    answers = build_outcome(standing, question.sender_device, counts=False)
     return answers if standing.message_id == question.message_id else [build_standing_receipt(standing), *answers]
 
 

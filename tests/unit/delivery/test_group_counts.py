@@ -8,10 +8,11 @@ import pytest
 from apps.delivery import group_counts
 from apps.delivery.deliver import deliver_changes
 from apps.delivery.group_counts import count_message
-from apps.delivery.group_due import take_due
+from apps.delivery.group_due import note_telling, take_due
 from apps.delivery.group_keys import counting_key
 from apps.delivery.group_sweep import COUNT_CURSOR_KEY, sweep_counts
 from apps.protocol.ids import new_group_id
+from apps.protocol.records import MessageRetried
 from apps.valkey.pools import ValkeyError, sync_client
 
 if TYPE_CHECKING:
@@ -54,6 +55,22 @@ def test_a_user_counts_once_however_many_devices_have_it_and_the_senders_own_not
         circle.confirm(user_id, device_id, 1)
     circle.count()
     assert circle.counts(circle.ada1) == {FIRST: (1, 2)}
+
+
+def test_who_asks_again_is_told_by_the_count_and_not_by_what_the_relay_read_before_it(circle: "Circle") -> None:
+    circle.send(1)
+    circle.confirm(circle.bob, circle.bob1, 1)
+    circle.count()
+    circle.bus.pushes.clear()
+    question = MessageRetried(message_id=FIRST, sender_id=circle.ada, sender_device=circle.ada1)
+    again = circle.message(1, message_id=f"msg-{9:016x}")
+    for record in (question, again):
+        stored = circle.relay(record)
+        assert circle.counts(circle.ada1) == {}, "it may have grown since this was read"
+        assert (stored.hints.to_tell, stored.hints.to_settle) == ({circle.group_id: {FIRST}}, {circle.group_id})
+        note_telling(circle.group_id, [FIRST])
+        circle.count()
+        assert circle.counts(circle.ada1) == {FIRST: (1, 2)}
 
 
 def test_what_has_not_changed_is_not_told_again(circle: "Circle") -> None:

@@ -1,10 +1,12 @@
 """An inbox made anew holds of its user's groups what the device has to confirm, and events among it in their order."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from apps.messagestore.groups import GroupRow
 from apps.protocol.ids import new_group_id
 
 if TYPE_CHECKING:
@@ -79,6 +81,48 @@ def test_a_new_device_gets_what_no_device_of_its_user_has_and_is_waited_for_from
     assert circle.has(circle.bob, tablet, 1, 2, 3) == [True, False, True]
     circle.rebuild(circle.bob, tablet)
     assert hellos(circle, circle.bob, tablet) == ["hello 2"]
+
+
+def test_a_rebuild_leaves_none_of_the_users_devices_without_what_came_before_the_fan_out(circle: "Circle") -> None:
+    """The first device to be rebuilt may confirm before the fan-out comes to the others."""
+    other = new_group_id()
+    circle.relay(circle.change("created", circle.ada, circle.bob, group_id=other, name="Other"))
+    circle.relay(circle.message(1, group_id=other), circle.message(2, group_id=other))
+    circle.rebuild(circle.bob, circle.bob1)
+    circle.confirm(circle.bob, circle.bob1, 1, 2)
+    circle.rebuild(circle.bob, circle.bob2)
+    assert hellos(circle, circle.bob, circle.bob2) == ["hello 1", "hello 2"]
+
+
+def test_a_confirmation_too_leaves_no_device_behind(circle: "Circle") -> None:
+    """One that logged in before the message, and has not connected, has no pointer yet."""
+    from apps.accounts.services import log_in_device
+
+    tablet = log_in_device(circle.world.user(circle.bob), "tablet")[0].pk
+    circle.relay(circle.message(1))
+    circle.confirm(circle.bob, circle.bob1, 1)
+    circle.fan_out()
+    assert hellos(circle, circle.bob, tablet) == ["hello 1"]
+
+
+def test_what_is_stored_while_the_inbox_is_made_comes_after_it_whole(
+    circle: "Circle", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between two reads an event and the message before it are stored: not the one in the inbox without the other."""
+    circle.relay(circle.message(1))
+    list_waiting = circle.store.groups.list_waiting
+
+    def read_and_be_overtaken(group_ids: Sequence[str]) -> list[GroupRow]:
+        rows: list[GroupRow] = list_waiting(group_ids)
+        monkeypatch.undo()
+        circle.relay(circle.message(2), circle.change("removed", circle.ada, circle.bob))
+        return rows
+
+    monkeypatch.setattr(circle.store.groups, "list_waiting", read_and_be_overtaken)
+    circle.rebuild(circle.bob, circle.bob1)
+    assert circle.drained(circle.bob, circle.bob1)[-1] == "hello 1"
+    circle.fan_out()
+    assert circle.drained(circle.bob, circle.bob1)[-3:] == ["hello 1", "hello 2", "removed"]
 
 
 def test_who_has_left_still_gets_what_was_theirs(circle: "Circle") -> None:

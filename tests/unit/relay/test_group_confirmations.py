@@ -11,6 +11,8 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
+from apps.accounts.selectors import DeliveryFacts
+from apps.delivery import group_pointers
 from apps.groups.selectors import Spell
 from apps.messagestore.base import StoreUnavailable
 from apps.messagestore.groups import GroupPointer, GroupRow
@@ -314,8 +316,15 @@ def memberships(past: Past) -> Iterator[None]:
     def list_spells_of(pairs: Iterable[tuple[str, str]]) -> Mapping[tuple[str, str], Sequence[Spell]]:
         return {pair: past.spells[pair] for pair in pairs if pair in past.spells}
 
+    def list_delivery_facts(user_ids: Sequence[str]) -> dict[str, DeliveryFacts]:
+        return {
+            one: DeliveryFacts(active=True, devices=tuple(DEVICES[one]), history_days=0, read_receipts=True)
+            for one in user_ids
+        }
+
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(group_confirmations, "list_spells_of", list_spells_of)
+        patch.setattr(group_pointers, "list_delivery_facts", list_delivery_facts)
         yield
 
 

@@ -9,6 +9,7 @@ import pytest
 from celery import current_app
 from kombu.exceptions import OperationalError
 
+from apps.delivery.group_due import note_telling
 from apps.groups import viewers
 from apps.groups.polled_messages import PageRequest, PolledMessage, fill, read_page
 from apps.relay import group_hints
@@ -93,6 +94,17 @@ def test_a_group_is_counted_at_once_and_then_when_its_turn_comes(
     assert tasks.asked[2:] == [("groups.count", [GROUP])]
 
 
+def test_counts_to_be_told_again_are_noted_before_they_are_asked_for(
+    tasks: Tasks, hinter: GroupHinter, settings: Any
+) -> None:
+    hinter.pass_on(GroupHints(to_settle={GROUP}, to_tell={GROUP: {"msg-2", "msg-1"}}))
+    assert note_telling(GROUP, []) == {"msg-1", "msg-2"}
+    assert tasks.asked == [("groups.count", [GROUP])]
+    settings.REDIS_URL = "redis://127.0.0.1:1"
+    with pytest.raises(ValkeyError):
+        hinter.pass_on(GroupHints(to_settle={GROUP}, to_tell={GROUP: {"msg-1"}}))
+
+
 def test_it_looks_for_what_is_due_at_most_four_times_a_second(
     tasks: Tasks, hinter: GroupHinter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -153,5 +165,8 @@ def test_what_was_stored_of_polled_groups_is_in_their_cache_and_their_viewers_he
 def test_hints_of_two_batches_add_up() -> None:
     hints = GroupHints(to_fan_out={GROUP}, polled=[polled(1)], changed={GROUP: 1})
     hints.update(GroupHints(to_fan_out={OTHER}, to_settle={GROUP}, polled=[polled(2)], changed={GROUP: 2}))
+    hints.update(GroupHints(to_tell={GROUP: {"msg-1"}}))
+    hints.update(GroupHints(to_tell={GROUP: {"msg-2"}, OTHER: {"msg-3"}}))
+    assert hints.to_tell == {GROUP: {"msg-1", "msg-2"}, OTHER: {"msg-3"}}
     assert (hints.to_fan_out, hints.to_settle, hints.changed) == ({GROUP, OTHER}, {GROUP}, {GROUP: 2})
     assert [one.sequence for one in hints.polled] == [1, 2]
