@@ -264,7 +264,8 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
     "socket_connect_timeout": 2,
     "socket_keepalive": True,
     "visibility_timeout": 120,
-    "queue_order_strategy": "priority",
+    # Each queue has its turn: with a fixed order groups would hear nothing while many reconnect.
+    "queue_order_strategy": "round_robin",
     # A task that cannot be asked for now is given up at once: a sweep finds what it would have done.
     "max_retries": 1,
     "interval_start": 0,

@@ -20,17 +20,19 @@ from apps.messagestore.groups import GroupRow, Settlement
 from apps.messagestore.store import get_message_store
 
 
-def count_group(group_id: str, bus: BusSender) -> int:
-    """Count a group's messages and tell their senders what has grown. Returns the messages that changed; 0 where
-    somebody else is at it.
+def count_group(group_id: str, bus: BusSender, *, whole: bool = False) -> int:
+    """Count a group's messages from where something was confirmed since the last time, or the ``whole`` group's, and
+    tell their senders what has grown. Returns the messages that changed; 0 where somebody else is at it.
 
+    What is before that stands as it did: a message is counted anew only where it was confirmed itself.
     Raises ValkeyError and StoreUnavailable: then it is done again.
     """
     store = get_message_store()
-    with counting(group_id) as is_our_turn:
-        if not is_our_turn:
+    with counting(group_id) as lowest:
+        if lowest is None:
             return 0
-        rows = [row for row in store.groups.list_waiting([group_id]) if not row.is_event]
+        above = 0 if whole else max(0, lowest - 1)
+        rows = [row for row in store.groups.list_waiting({group_id: above}) if not row.is_event]
         tally = Tally(load_members(store, group_id)) if rows else None
         settled = [(row, settlement) for row in rows if tally and _has_changed(row, settlement := tally.settle(row))]
         settlements = [settlement for _, settlement in settled]

@@ -1,12 +1,12 @@
 """Which groups' messages are to be counted, and when: at once, but of one group at most once a second."""
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from django.conf import settings
 
-from apps.delivery.group_keys import DUE_KEY, counting_key, telling_key
+from apps.delivery.group_keys import CONFIRMED_KEY, DUE_KEY, counting_key, telling_key
 from apps.delivery.group_lease import lease
 from apps.valkey.pools import sync_client
 from apps.valkey.scripts import Script
@@ -24,11 +24,12 @@ TAKEN_AT_ONCE = 200
 TELLING_SECONDS = 86_400
 
 
-def mark_due(group_ids: Sequence[str]) -> list[str]:
-    """Members of these groups confirmed something. Returns those to count now; the others' turn comes. Raises
-    ValkeyError.
+def mark_due(lowest: Mapping[str, int]) -> list[str]:
+    """Members of these groups confirmed something, the lowest of it with this sequence (0: anything may have changed).
+    Returns those to count now; the others' turn comes. Raises ValkeyError.
     """
-    found: list[str] = _MARK.run(sync_client(settings.REDIS_URL), [DUE_KEY], [COUNT_MS, *group_ids])
+    arguments = [COUNT_MS, *(part for pair in sorted(lowest.items()) for part in pair)]
+    found: list[str] = _MARK.run(sync_client(settings.REDIS_URL), [DUE_KEY, CONFIRMED_KEY], arguments)
     return found
 
 
@@ -39,20 +40,22 @@ def take_due() -> list[str]:
 
 
 @contextmanager
-def counting(group_id: str) -> Iterator[bool]:
-    """Around a count: False where another one is under way, and what it may not have seen is due a moment later. After
-    a count the group is not due any more, unless something came meanwhile. Until then it is, so that one which is cut
-    off is done again, whoever asked for it.
+def counting(group_id: str) -> Iterator[int | None]:
+    """Around a count: the sequence from which on something was confirmed since the last one, 0 where that is not known;
+    None where another one is under way, and what it may not have seen is due a moment later.
+
+    After a count the group is not due any more, unless something came meanwhile. Until then it is, so that one which is
+    cut off is done again, whoever asked for it.
     """
     client = sync_client(settings.REDIS_URL)
     seconds, microseconds = client.time()
     now_ms = seconds * 1000 + microseconds // 1000
     with lease(counting_key(group_id), COUNT_MS) as token:
         client.zadd(DUE_KEY, {group_id: now_ms + (AGAIN_MS if token is None else COUNT_MS)}, nx=token is not None)
-        score = client.zscore(DUE_KEY, group_id)
-        yield token is not None
+        score, confirmed = client.zscore(DUE_KEY, group_id), client.hget(CONFIRMED_KEY, group_id) or ""
+        yield None if token is None else int(confirmed.partition(" ")[0] or 0)
         if token is not None and score is not None:
-            _COUNTED.run(client, [DUE_KEY], [group_id, f"{score:.0f}"])
+            _COUNTED.run(client, [DUE_KEY, CONFIRMED_KEY], [group_id, f"{score:.0f}", confirmed])
 
 
 def note_telling(group_id: str, message_ids: Sequence[str]) -> set[str]:

@@ -1,6 +1,7 @@
 """Keys of the work for groups, on the server of ``REDIS_URL``.
 
 groups:due               ZSET group id → ms when its messages are to be counted (again)
+groups:confirmed         HASH group id → "lowest sequence confirmed since its last count, and how often one was"
 group_counted:{group}    STRING "1", 1 s: it was counted a moment ago, the next time waits
 group_counting:{group}   STRING token of whoever counts its messages, 10 s
 group_telling:{group}    SET ids of messages that were counted and whose senders are being told, 1 day
@@ -8,6 +9,7 @@ fan_out:{group}          STRING token of whoever fans the group out, 30 s, renew
 """
 
 DUE_KEY = "groups:due"
+CONFIRMED_KEY = "groups:confirmed"
 
 
 def fan_out_key(group_id: str) -> str:

@@ -5,6 +5,7 @@ without while another one confirms it: the user's pointer would pass it by.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
 from apps.accounts.selectors import list_delivery_facts
 from apps.groups.selectors import Spell
@@ -41,18 +42,16 @@ def _make(
     pair: tuple[str, str], spells: Sequence[Spell], devices: Iterable[str], found: Mapping[Key, GroupPointer]
 ) -> list[GroupPointer]:
     group_id, user_id = pair
-    start = min(spell.from_sequence for spell in spells)
-    own = found.get((group_id, user_id, "")) or GroupPointer(
-        group_id=group_id, user_id=user_id, device_id="", upto=start
-    )
-    wanted = [
-        own,
-        *(
-            GroupPointer(group_id=group_id, user_id=user_id, device_id=one, upto=own.upto, beyond=own.beyond)
-            for one in sorted(devices)
-        ),
-    ]
-    return [pointer for pointer in wanted if pointer.key not in found]
+    lacking = [one for one in sorted(devices) if (group_id, user_id, one) not in found]
+    own = found.get((group_id, user_id, ""))
+    if own is not None and not lacking:
+        return []
+    made: list[GroupPointer] = []
+    if own is None:
+        start = min(spell.from_sequence for spell in spells)
+        own = GroupPointer(group_id=group_id, user_id=user_id, device_id="", upto=start)
+        made.append(own)
+    return made + [replace(own, device_id=one) for one in lacking]
 
 
 def _list(store: MessageStore, pairs: Iterable[tuple[str, str]]) -> dict[Key, GroupPointer]:

@@ -38,7 +38,7 @@ def list_entries_of_groups(store: MessageStore, user_id: str, device_id: str, si
     polled = {group.pk for group in list_by_id(group_ids).values() if group.is_polled}
     messages = [
         (row.message_id, row.group_id, row.sequence, row.timestamp_ms)
-        for row in store.groups.list_waiting(group_ids)
+        for row in store.groups.list_waiting({one: pointers[one, user_id, device_id].upto for one in group_ids})
         if row.sequence <= upto[row.group_id]
         and _lacks(row, pointers[row.group_id, user_id, device_id], spells[row.group_id, user_id])
     ]

@@ -117,7 +117,7 @@ def release_device(user_id: str, device_id: str, now_ms: int) -> int:
     delete_inbox(user_id, device_id)
     store = get_message_store()
     if groups := store.groups.remove_pointers(user_id, device_id):
-        mark_due(groups)
+        mark_due(dict.fromkeys(groups, 0))
     return store.release_device(user_id, device_id, now_ms)
 
 

@@ -22,6 +22,7 @@ DRAIN_LOOKS, DRAIN_LOOK_SECONDS = 200, 0.05
 DRAIN_LOOKS_OF_RETURN = 2_400
 HEARTBEAT_SECONDS = 30.0
 LOOK_SECONDS = 1.0
+FIRST_ARRIVAL_SECONDS = 60.0
 
 
 class Observer:
@@ -92,6 +93,10 @@ async def run_load(
             await asyncio.gather(*(pair.open(address) for pair in batch))
         for crowd in crowds:
             await crowd.open(address)
+        # The inboxes of new devices are made one by one, and the workers that do it fan out too.
+        for crowd in crowds:
+            crowd.send()
+        await asyncio.gather(*(crowd.wait_until_arrived(FIRST_ARRIVAL_SECONDS) for crowd in crowds))
         with _quiet_collector():
             await _drive(pairs, crowds, clock, latencies, load, observer or Observer())
             await wait_for_the_rest([*(pair for pair in pairs if not pair.away), *crowds])

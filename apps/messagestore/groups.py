@@ -5,7 +5,7 @@ and so has the member, which says what any device of theirs has confirmed.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 MAX_BEYOND = 2_000
@@ -47,7 +47,13 @@ class GroupPointer:
                 break
             upto = sequence
         left = sorted(one for one in beyond if one > upto)
-        return replace(self, upto=upto, beyond=tuple(left[:MAX_BEYOND]))
+        return GroupPointer(
+            group_id=self.group_id,
+            user_id=self.user_id,
+            device_id=self.device_id,
+            upto=upto,
+            beyond=tuple(left[:MAX_BEYOND]),
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,8 +125,10 @@ class GroupMessages(Protocol):
     def list_rows(self, group_id: str, after: int, upto: int, limit: int) -> list[GroupRow]:
         """Rows that are pushed, messages and events, above one sequence and not above another; the lowest first."""
 
-    def list_waiting(self, group_ids: Sequence[str]) -> list[GroupRow]:
-        """Messages of these groups that somebody has still to confirm, by group and sequence."""
+    def list_waiting(self, above: Mapping[str, int]) -> list[GroupRow]:
+        """Messages that somebody has still to confirm, of each of these groups above a sequence; by group and
+        sequence.
+        """
 
     def list_waiting_groups(self, after: str, limit: int) -> list[str]:
         """Groups that have such messages, by id, after one."""

@@ -65,13 +65,13 @@ class MongoGroupMessages:
         with self._sessions.open() as collections:
             return [to_group_row(row) for row in find_in_order(collections, pushed, after, upto, limit)]
 
-    def list_waiting(self, group_ids: Sequence[str]) -> list[GroupRow]:
+    def list_waiting(self, above: Mapping[str, int]) -> list[GroupRow]:
         """See GroupMessages."""
         with self._sessions.open() as collections:
             rows = [
                 to_group_row(row)
-                for chunk in chunks(group_ids)
-                for row in collections.messages.find(_of_groups(*chunk) | {"waiting": True}, WITHOUT_CONTENT)
+                for chunk in chunks(sorted(above))
+                for row in collections.messages.find(_waiting_above(chunk, above), WITHOUT_CONTENT)
             ]
         return sorted(rows, key=lambda row: (row.group_id, row.sequence))
 
@@ -159,6 +159,13 @@ class MongoGroupMessages:
 
 def _of_groups(*group_ids: str) -> Document:
     return {"receiver_id": None, "group_id": group_ids[0] if len(group_ids) == 1 else {"$in": list(group_ids)}}
+
+
+def _waiting_above(group_ids: Sequence[str], above: Mapping[str, int]) -> Document:
+    if len(group_ids) == 1:
+        return _of_groups(*group_ids) | {"waiting": True, "sequence": {"$gt": above[group_ids[0]]}}
+    either = [{"group_id": one, "sequence": {"$gt": above[one]}} for one in group_ids]
+    return {"receiver_id": None, "waiting": True, "$or": either}
 
 
 def _polled(group_id: str) -> Document:

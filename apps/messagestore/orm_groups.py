@@ -28,6 +28,9 @@ from apps.messagestore.orm_statements import (
 )
 
 POLLED = f"group_id = %s AND {OF_GROUP} AND polled AND refusal = '' AND id >= 'msg-'"
+PAIRS = 100
+"""Groups of one query that names a sequence for each."""
+
 EVENT = "id, group_id, sequence, timestamp_ms, envelope"
 
 
@@ -61,11 +64,21 @@ class OrmGroupMessages:
         )
         return [_to_row(row) for row in rows]
 
-    def list_waiting(self, group_ids: Sequence[str]) -> list[GroupRow]:
+    def list_waiting(self, above: Mapping[str, int]) -> list[GroupRow]:
         """See GroupMessages."""
-        ending = f"AND {OF_GROUP} AND waiting"
-        rows = _fetch_of_groups(f"SELECT {GROUP_ROW} FROM message", group_ids, ending)
-        return sorted((_to_row(row) for row in rows), key=lambda row: (row.group_id, row.sequence))
+        rows: list[GroupRow] = []
+        pairs = sorted(above.items())
+        for start in range(0, len(pairs), PAIRS):
+            chunk = pairs[start : start + PAIRS]
+            asked = ", ".join(["(%s, CAST(%s AS bigint))"] * len(chunk))
+            # A join: conditions joined by OR would be looked up in no index.
+            found = fetch(
+                f"WITH asked (of_group, above) AS (VALUES {asked}) SELECT {GROUP_ROW} FROM asked"
+                f" JOIN message ON group_id = of_group AND sequence > above WHERE {OF_GROUP} AND waiting",
+                [part for pair in chunk for part in pair],
+            )
+            rows += [_to_row(row) for row in found]
+        return sorted(rows, key=lambda row: (row.group_id, row.sequence))
 
     def list_waiting_groups(self, after: str, limit: int) -> list[str]:
         """See GroupMessages."""

@@ -18,9 +18,9 @@ def settle_confirmations(
     named: Mapping[str, Standing],
     people: People,
     now_ms: int,
-) -> tuple[list[Change], set[str]]:
+) -> tuple[list[Change], dict[str, int]]:
     """Store what was confirmed. Returns the removals from inboxes and the ✓✓ for the senders' devices; and the groups
-    of which something was confirmed.
+    of which something was confirmed, each with the lowest sequence of it.
 
     Unknown and foreign ids are ignored. A confirmation that was counted before says ✓✓ again: the first time may have
     been lost.
@@ -61,7 +61,7 @@ def settle_confirmations(
                 changes += _tell_delivered(standing, people, now_ms)
     store.confirm(confirmations)
     note_stage("confirmed", len(confirmations), (one.message_id for one in confirmations))
-    return changes, settle_group_confirmations(store, of_groups) if of_groups else set()
+    return changes, settle_group_confirmations(store, of_groups) if of_groups else {}
 
 
 def _remove(record: DeliveryConfirmed, message_id: str) -> Change:

@@ -25,9 +25,9 @@ class GroupConfirmation:
     sequence: int
 
 
-def settle_group_confirmations(store: MessageStore, confirmations: Sequence[GroupConfirmation]) -> set[str]:
-    """Raise the pointers. Returns the groups in which somebody confirmed what was theirs: also what comes again, for
-    the first time the relay may have been killed before it asked for a count.
+def settle_group_confirmations(store: MessageStore, confirmations: Sequence[GroupConfirmation]) -> dict[str, int]:
+    """Raise the pointers. Returns the groups in which somebody confirmed what was theirs, each with the lowest sequence
+    of that: also what comes again, for the first time the relay may have been killed before it asked for a count.
 
     Whoever was no member when the message was sent is ignored. Raises StoreUnavailable.
     """
@@ -40,8 +40,15 @@ def settle_group_confirmations(store: MessageStore, confirmations: Sequence[Grou
         changes = _list_changes(store, confirmed, spells)
         # Of one user only one relay has the confirmations; but one that has lost them may not know it yet.
         if not changes or not store.groups.change_pointers(changes):
-            return {group_id for group_id, _, _ in confirmed}
+            return _list_lowest(confirmed)
     raise StoreUnavailable("pointers of groups change faster than they can be raised")
+
+
+def _list_lowest(confirmed: Mapping[Key, set[int]]) -> dict[str, int]:
+    lowest: dict[str, int] = {}
+    for (group_id, _, _), sequences in confirmed.items():
+        lowest[group_id] = min(lowest.get(group_id, min(sequences)), *sequences)
+    return lowest
 
 
 def _covers(spells: Iterable[Spell], sequence: int) -> bool:

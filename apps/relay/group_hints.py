@@ -37,8 +37,8 @@ class GroupHinter:
             note_telling(group_id, sorted(message_ids))
         try:
             _ask("groups.fan_out", hints.to_fan_out)
-            if hints.to_settle:
-                _ask("groups.count", mark_due(sorted(hints.to_settle)))
+            if hints.to_count:
+                _ask("groups.count", mark_due(hints.to_count))
             self._tell_viewers(hints)
         except (ValkeyError, OSError, OperationalError) as error:
             logger.warning("work for groups was not asked for, the sweep finds it: %s", error)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 
 from apps.delivery.frames import build_polled
 from apps.groups.changes import Outcome, carry_out, list_later_spells
+from apps.groups.kinds import Kind
 from apps.groups.models import Group
 from apps.groups.polled_messages import PolledMessage
 from apps.groups.rules import may_write
@@ -20,6 +21,8 @@ from apps.relay.people import People
 EVENT_KEPT_MS = 30 * 86_400_000
 """How long an event is told to devices that come back, where the cache has forgotten what it held for them."""
 
+ENDINGS = frozenset({Kind.LEFT, Kind.REMOVED, Kind.DELETED})
+
 GroupRecord = MessageSubmitted | GroupChangeSubmitted
 
 
@@ -28,7 +31,9 @@ class GroupHints:
     """Groups for which there is work after the batch: rows to fan out, and messages that somebody has confirmed."""
 
     to_fan_out: set[str] = field(default_factory=set)
-    to_settle: set[str] = field(default_factory=set)
+    to_count: dict[str, int] = field(default_factory=dict)
+    """Group → the lowest sequence that was confirmed; 0: anything of it may have changed."""
+
     to_tell: dict[str, set[str]] = field(default_factory=dict)
     """Group → messages whose senders are to be told the count again, though it has not grown."""
 
@@ -41,17 +46,22 @@ class GroupHints:
     def update(self, other: "GroupHints") -> None:
         """Add what another one has."""
         self.to_fan_out |= other.to_fan_out
-        self.to_settle |= other.to_settle
+        for group_id, sequence in other.to_count.items():
+            self.ask_to_count(group_id, sequence)
         for group_id, message_ids in other.to_tell.items():
             self.to_tell[group_id] = self.to_tell.get(group_id, set()) | message_ids
         self.polled += other.polled
         self.changed |= other.changed
 
+    def ask_to_count(self, group_id: str, sequence: int) -> None:
+        """A message of this sequence was confirmed."""
+        self.to_count[group_id] = min(sequence, self.to_count.get(group_id, sequence))
+
     def ask_to_tell(self, standing: Standing) -> None:
         """The sender may have forgotten how many have this message."""
         if standing.group_id and not standing.refusal and standing.delivered_count:
             self.to_tell.setdefault(standing.group_id, set()).add(standing.message_id)
-            self.to_settle.add(standing.group_id)
+            self.ask_to_count(standing.group_id, standing.sequence)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -233,6 +243,9 @@ def _settle_change(
     group = list_by_id([record.group_id]).get(record.group_id)
     polled = group is not None and group.is_polled
     store.insert_absent([_to_row(record, sequence, outcome, polled=polled)], now_ms)
+    if record.kind in ENDINGS:
+        # Whoever is gone holds up nothing any more.
+        hints.ask_to_count(record.group_id, 0)
     if polled:
         hints.changed[record.group_id] = outcome.version
     else:

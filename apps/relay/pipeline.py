@@ -116,9 +116,9 @@ class RelayPipeline:
             missing = [one for one in _named_ids(batch) if one not in named]
             if missing and (batch.messages or batch.of_groups):
                 named |= self._store.list_standings(missing)
-            changes, groups = settle_confirmations(self._store, batch.confirmations, named, people, now_ms)
+            changes, lowest = settle_confirmations(self._store, batch.confirmations, named, people, now_ms)
             stored.changes += changes
-            stored.hints.to_settle |= groups
+            stored.hints.update(GroupHints(to_count=lowest))
             stored.changes += settle_reads(self._store, batch.reads, named, people)
             changes, hints = answer_questions(self._store, batch.questions, named)
             stored.changes += changes

@@ -207,7 +207,7 @@ def test_a_refused_message_has_no_content_and_nobody_waits_for_it(store: Message
     assert (row.refusal, row.undelivered, row.settled_at_ms, row.delivered) == ("forbidden", False, NOW, False)
     assert trace(store).expires_at_ms == NOW + TRACE_KEPT_MS
     assert store.groups.list_rows(GROUP, 0, 9, 9) == []
-    assert store.groups.list_waiting([GROUP]) == []
+    assert store.groups.list_waiting({GROUP: 0}) == []
 
 
 def test_what_nobody_confirms_is_kept_for_the_time_that_it_was_given(store: MessageStore) -> None:
@@ -218,7 +218,7 @@ def test_what_nobody_confirms_is_kept_for_the_time_that_it_was_given(store: Mess
     assert kept is not None
     assert kept.expires_at_ms == NOW + EVENT_KEPT_MS
     assert trace(store, 2).expires_at_ms == NOW + HISTORY_KEPT_MS
-    assert store.groups.list_waiting([GROUP]) == []
+    assert store.groups.list_waiting({GROUP: 0}) == []
     assert store.groups.list_waiting_groups("", 9) == []
 
 
@@ -256,9 +256,18 @@ def test_what_waits_comes_by_group_and_sequence(store: MessageStore, groups: Gro
     store.insert_absent([*rows, event(6), polled(7), numbered(8, **REFUSED), between_two(9)], NOW)
     settle(store, 2, 2, to_all=True, waited=False)
     settle(store, 4, 2, to_all=True)
-    found = groups.list_waiting([OTHER, GROUP, THIRD])
+    found = groups.list_waiting({OTHER: 0, GROUP: 0, THIRD: 0})
     assert [(row.group_id, row.sequence) for row in found] == [(GROUP, 4), (GROUP, 5), (OTHER, 1), (OTHER, 3)]
-    assert groups.list_waiting([]) == groups.list_waiting([THIRD]) == []
+    assert groups.list_waiting({}) == groups.list_waiting({THIRD: 0}) == []
+
+
+def test_what_waits_is_listed_above_a_sequence_of_each_group(store: MessageStore, groups: GroupMessages) -> None:
+    store.insert_absent([numbered(number, (GROUP, OTHER, THIRD)[number % 3]) for number in range(1, 10)], NOW)
+    assert sequences(groups.list_waiting({GROUP: 3})) == [6, 9]
+    assert sequences(groups.list_waiting({OTHER: 6})) == [7]
+    assert sequences(groups.list_waiting({GROUP: 9, OTHER: 1, THIRD: 5})) == [4, 7, 8]
+    many = {f"grp-ff{number:010x}": 0 for number in range(1, 1_500)}
+    assert sequences(groups.list_waiting({**many, OTHER: 4})) == [7]
 
 
 def test_groups_with_something_that_waits_come_in_pages(store: MessageStore, groups: GroupMessages) -> None:
@@ -524,7 +533,7 @@ def test_what_all_have_is_delivered_and_stays_so(store: MessageStore) -> None:
     ]
     assert rows[1].settled_at_ms == NOW + 100, "nobody has it who did not have it then"
     assert store.list_bodies([name(1)])[name(1)].delivered, "and its words stay for those who are waited for"
-    assert sequences(store.groups.list_waiting([GROUP])) == [1, 2]
+    assert sequences(store.groups.list_waiting({GROUP: 0})) == [1, 2]
 
 
 def test_what_nobody_waits_for_or_keeps_is_stripped_at_once(store: MessageStore, read_raw_row: ReadRawRow) -> None:
@@ -542,7 +551,7 @@ def test_what_nobody_waits_for_or_keeps_is_stripped_at_once(store: MessageStore,
     assert (way.stripped_at_ms, way.expires_at_ms) == (NOW + 200, NOW + 200 + TRACE_KEPT_MS)
     assert (way.standing.undelivered, way.standing.delivered_count, way.standing.settled_at_ms) == (False, 2, NOW + 200)
     assert sorted(store.list_bodies([name(number) for number in (1, 2, 3)])) == [name(2), name(3)]
-    assert sequences(store.groups.list_waiting([GROUP])) == [2]
+    assert sequences(store.groups.list_waiting({GROUP: 0})) == [2]
 
 
 def test_history_keeps_the_content_for_ninety_days_from_when_nobody_waits(store: MessageStore) -> None:
@@ -554,7 +563,7 @@ def test_history_keeps_the_content_for_ninety_days_from_when_nobody_waits(store:
     way = trace(store)
     assert (way.expires_at_ms, way.stripped_at_ms) == (NOW + 200 + HISTORY_KEPT_MS, None)
     assert store.list_bodies([name(1)])[name(1)].content == "hello"
-    assert store.groups.list_waiting([GROUP]) == []
+    assert store.groups.list_waiting({GROUP: 0}) == []
 
 
 def test_what_is_settled_for_good_changes_no_more(store: MessageStore, groups: GroupMessages) -> None:
@@ -604,7 +613,7 @@ def test_many_messages_are_settled_together(store: MessageStore, groups: GroupMe
     found = store.list_standings([name(number) for number in numbers])
     assert [found[name(number)].delivered_count for number in numbers] == [number % 5 for number in numbers]
     assert [found[name(number)].undelivered for number in numbers] == [number % 5 != 4 for number in numbers]
-    assert sequences(groups.list_waiting([GROUP])) == [number for number in numbers if number % 2 == 0]
+    assert sequences(groups.list_waiting({GROUP: 0})) == [number for number in numbers if number % 2 == 0]
     bodies = store.list_bodies([name(number) for number in numbers])
     assert set(bodies) == {name(number) for number in numbers if number % 2 == 0 or number % 3 == 0}
 
@@ -623,7 +632,7 @@ def test_counts_at_once_end_with_the_highest_and_what_is_stripped_stays_so(store
     ids = [name(number) for number in numbers]
     assert {(row.delivered_count, row.undelivered) for row in store.list_standings(ids).values()} == {(2, False)}
     assert store.list_bodies(ids) == {}
-    assert store.groups.list_waiting([GROUP]) == []
+    assert store.groups.list_waiting({GROUP: 0}) == []
 
 
 def test_senders_find_counts_that_grew_since_a_time(store: MessageStore) -> None:
@@ -776,7 +785,7 @@ def test_no_read_walks_over_all_messages(orm_store: MessageStore) -> None:
         groups.list_behind(9)
         groups.list_progress([GROUP])
         groups.list_rows(GROUP, 0, 9, 9)
-        groups.list_waiting([GROUP, OTHER])
+        groups.list_waiting({GROUP: 0, OTHER: 0})
         groups.list_waiting_groups("", 9)
         groups.list_events([GROUP, OTHER], NOW)
         groups.list_events_by_id([event(1).message_id])
@@ -789,7 +798,7 @@ def test_no_read_walks_over_all_messages(orm_store: MessageStore) -> None:
         orm_store.history.list_conversations(mine)
         orm_store.history.forget(mine)
         orm_store.list_waiting_page(("", ""), 9, NOW)
-    asked = [one["sql"] for one in captured if one["sql"].startswith("SELECT")]
+    asked = [one["sql"] for one in captured if one["sql"].startswith(("SELECT", "WITH"))]
     assert len(asked) == 16
     for statement in asked:
         plan = explain(statement)

@@ -122,14 +122,14 @@ def test_a_crash_between_counting_and_stripping_leaves_what_the_next_count_finds
 ) -> None:
     mongo_store.insert_absent([replace(MESSAGE, history_for=keepers)], NOW)
     crash_at(monkeypatch, 2, lambda: mongo_store.groups.settle([FOR_ALL], NOW + 100))
-    (left,) = mongo_store.groups.list_waiting([GROUP])
+    (left,) = mongo_store.groups.list_waiting({GROUP: 0})
     assert (left.delivered_count, left.undelivered) == (2, False)
     with monkeypatch.context() as watched:
         watched.setattr(MongoMessageStore, "_finish", lambda *_: pytest.fail("it is no row between two people"))
         mongo_store.list_standings([MESSAGE.message_id])
     assert mongo_store.list_bodies([MESSAGE.message_id])
     mongo_store.groups.settle([FOR_ALL], NOW + 200)
-    assert mongo_store.groups.list_waiting([GROUP]) == []
+    assert mongo_store.groups.list_waiting({GROUP: 0}) == []
     way = mongo_store.trace(MESSAGE.message_id)
     assert way is not None
     assert way.standing.settled_at_ms == NOW + 100
@@ -274,8 +274,8 @@ def test_over_shards_every_look_for_a_groups_messages_names_the_shard(
     monkeypatch.setattr(Collection, "find", remember)
     groups, window = sharded_store.groups, Window(keeper_id="usr-b", now_ms=NOW, limit=9, group_ids=(GROUP, OTHER))
     groups.list_rows(GROUP, 0, 9, 9)
-    groups.list_waiting([GROUP])
-    groups.list_waiting([GROUP, OTHER])
+    groups.list_waiting({GROUP: 0})
+    groups.list_waiting({GROUP: 0, OTHER: 0})
     groups.list_waiting_groups("", 1)
     groups.list_events([GROUP, OTHER], 0)
     groups.list_polled(GROUP, after=0, since_ms=0, limit=9)

@@ -1,16 +1,18 @@
 """Counts of who has a message only grow, and whoever wrote it hears of each, wherever a count was cut off."""
 
 import time
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from apps.delivery import group_counts
+from apps.delivery import group_counts, group_sweep
 from apps.delivery.deliver import deliver_changes
 from apps.delivery.group_counts import count_message
-from apps.delivery.group_due import note_telling, take_due
+from apps.delivery.group_due import mark_due, note_telling, take_due
 from apps.delivery.group_keys import counting_key
 from apps.delivery.group_sweep import COUNT_CURSOR_KEY, sweep_counts
+from apps.messagestore.groups import GroupRow
 from apps.protocol.ids import new_group_id
 from apps.protocol.records import MessageRetried
 from apps.valkey.pools import ValkeyError, sync_client
@@ -67,7 +69,8 @@ def test_who_asks_again_is_told_by_the_count_and_not_by_what_the_relay_read_befo
     for record in (question, again):
         stored = circle.relay(record)
         assert circle.counts(circle.ada1) == {}, "it may have grown since this was read"
-        assert (stored.hints.to_tell, stored.hints.to_settle) == ({circle.group_id: {FIRST}}, {circle.group_id})
+        assert stored.hints.to_tell == {circle.group_id: {FIRST}}
+        assert stored.hints.to_count == {circle.group_id: circle.standing(1).sequence}
         note_telling(circle.group_id, [FIRST])
         circle.count()
         assert circle.counts(circle.ada1) == {FIRST: (1, 2)}
@@ -134,7 +137,7 @@ def test_what_somebody_keeps_stays_and_is_no_longer_counted(circle: "Circle") ->
     confirm_all(circle, 1)
     circle.count()
     assert words(circle, 1)
-    assert circle.store.groups.list_waiting([circle.group_id]) == []
+    assert circle.store.groups.list_waiting({circle.group_id: 0}) == []
 
 
 def test_who_has_left_holds_up_no_double_tick_but_is_waited_for(circle: "Circle") -> None:
@@ -158,6 +161,48 @@ def test_a_message_that_is_for_nobody_goes_and_nobody_is_told_of_a_count(circle:
     assert sweep_counts(circle.bus) == 1
     assert circle.counts(circle.cyd1) == {}
     assert not words(circle, 1)
+
+
+def test_what_nobody_confirmed_since_is_not_read_again(circle: "Circle", monkeypatch: pytest.MonkeyPatch) -> None:
+    """A group may have a member who has been away for weeks: all that waits for them is not read once a second."""
+    circle.send(1, 2, 3)
+    read: list[int] = []
+    list_waiting = circle.store.groups.list_waiting
+
+    def note_rows(above: Mapping[str, int]) -> list[GroupRow]:
+        rows: list[GroupRow] = list_waiting(above)
+        read.append(len(rows))
+        return rows
+
+    monkeypatch.setattr(circle.store.groups, "list_waiting", note_rows)
+    for user_id, device_id, number in ((circle.bob, circle.bob1, 2), (circle.bob, circle.bob2, 3)):
+        mark_due(circle.confirm(user_id, device_id, number).hints.to_count)
+        circle.count()
+    assert read == [2, 1]
+    assert circle.counts(circle.ada1) == {SECOND: (1, 2), f"msg-{3:016x}": (1, 2)}
+    sweep_counts(circle.bus)
+    assert read == [2, 1, 3]
+
+
+def test_who_leaves_makes_all_of_the_group_be_counted(circle: "Circle") -> None:
+    circle.send(1, 2)
+    confirm_all(circle, 2)
+    circle.count()
+    left = circle.relay(circle.change("left", circle.cyd, circle.cyd))
+    assert left.hints.to_count == {circle.group_id: 0}
+    assert circle.relay(circle.change("renamed", circle.ada, name="Chess")).hints.to_count == {}
+
+
+def test_a_round_of_counts_that_takes_long_goes_on_with_the_next_run(
+    circle: "Circle", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    others = sorted(new_group_id() for _ in range(3))
+    for number, other in enumerate(others, 1):
+        circle.relay(circle.change("created", circle.cyd, group_id=other, name="Alone"))
+        circle.relay(circle.message(number, group_id=other, sender_id=circle.cyd, sender_device=circle.cyd1))
+    monkeypatch.setattr(group_sweep, "COUNT_SECONDS", 0.0)
+    assert [sweep_counts(circle.bus) for _ in others] == [1, 1, 1]
+    assert not any(words(circle, number) for number in (1, 2, 3))
 
 
 def test_a_lost_cache_changes_no_count(circle: "Circle") -> None:

@@ -1,6 +1,6 @@
 """An inbox made anew holds of its user's groups what the device has to confirm, and events among it in their order."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -112,8 +112,8 @@ def test_what_is_stored_while_the_inbox_is_made_comes_after_it_whole(
     circle.relay(circle.message(1))
     list_waiting = circle.store.groups.list_waiting
 
-    def read_and_be_overtaken(group_ids: Sequence[str]) -> list[GroupRow]:
-        rows: list[GroupRow] = list_waiting(group_ids)
+    def read_and_be_overtaken(above: Mapping[str, int]) -> list[GroupRow]:
+        rows: list[GroupRow] = list_waiting(above)
         monkeypatch.undo()
         circle.relay(circle.message(2), circle.change("removed", circle.ada, circle.bob))
         return rows

@@ -56,7 +56,7 @@ async def test_pairs_and_groups_are_measured_beside_each_other() -> None:
     assert measured is not None
     assert figures.is_clean
     assert 15 <= figures.sent <= 21, "a third of what all send together"
-    assert 30 <= measured.sent == measured.accepted <= 41
+    assert 32 <= measured.sent == measured.accepted <= 43, "two thirds, and one of each group before the measured time"
     assert measured.delivered == 3 * measured.sent
     assert measured.delivered_per_second == pytest.approx(measured.delivered, rel=0.2)
     assert (measured.repeated, measured.disordered, measured.missing) == (0, 0, 0)

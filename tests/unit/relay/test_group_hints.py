@@ -86,8 +86,8 @@ def test_fan_outs_are_asked_for_some_groups_at_a_time(tasks: Tasks, hinter: Grou
 def test_a_group_is_counted_at_once_and_then_when_its_turn_comes(
     tasks: Tasks, hinter: GroupHinter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    hinter.pass_on(GroupHints(to_settle={GROUP}))
-    hinter.pass_on(GroupHints(to_settle={GROUP, OTHER}))
+    hinter.pass_on(GroupHints(to_count={GROUP: 5}))
+    hinter.pass_on(GroupHints(to_count={GROUP: 4, OTHER: 2}))
     assert tasks.asked == [("groups.count", [GROUP]), ("groups.count", [OTHER])]
     monkeypatch.setattr(group_hints, "take_due", lambda: [GROUP])
     hinter.look()
@@ -97,12 +97,12 @@ def test_a_group_is_counted_at_once_and_then_when_its_turn_comes(
 def test_counts_to_be_told_again_are_noted_before_they_are_asked_for(
     tasks: Tasks, hinter: GroupHinter, settings: Any
 ) -> None:
-    hinter.pass_on(GroupHints(to_settle={GROUP}, to_tell={GROUP: {"msg-2", "msg-1"}}))
+    hinter.pass_on(GroupHints(to_count={GROUP: 5}, to_tell={GROUP: {"msg-2", "msg-1"}}))
     assert note_telling(GROUP, []) == {"msg-1", "msg-2"}
     assert tasks.asked == [("groups.count", [GROUP])]
     settings.REDIS_URL = "redis://127.0.0.1:1"
     with pytest.raises(ValkeyError):
-        hinter.pass_on(GroupHints(to_settle={GROUP}, to_tell={GROUP: {"msg-1"}}))
+        hinter.pass_on(GroupHints(to_count={GROUP: 5}, to_tell={GROUP: {"msg-1"}}))
 
 
 def test_it_looks_for_what_is_due_at_most_four_times_a_second(
@@ -125,7 +125,7 @@ def test_a_batch_without_groups_asks_for_nothing(tasks: Tasks, hinter: GroupHint
 
 def test_hints_that_no_broker_takes_are_left_to_the_sweep(tasks: Tasks, hinter: GroupHinter) -> None:
     tasks.is_down = True
-    hinter.pass_on(GroupHints(to_fan_out={GROUP}, to_settle={GROUP}))
+    hinter.pass_on(GroupHints(to_fan_out={GROUP}, to_count={GROUP: 5}))
     hinter.look()
     tasks.is_down = False
     hinter.pass_on(GroupHints(to_fan_out={GROUP}))
@@ -164,9 +164,12 @@ def test_what_was_stored_of_polled_groups_is_in_their_cache_and_their_viewers_he
 
 def test_hints_of_two_batches_add_up() -> None:
     hints = GroupHints(to_fan_out={GROUP}, polled=[polled(1)], changed={GROUP: 1})
-    hints.update(GroupHints(to_fan_out={OTHER}, to_settle={GROUP}, polled=[polled(2)], changed={GROUP: 2}))
+    hints.update(GroupHints(to_fan_out={OTHER}, to_count={GROUP: 5}, polled=[polled(2)], changed={GROUP: 2}))
     hints.update(GroupHints(to_tell={GROUP: {"msg-1"}}))
     hints.update(GroupHints(to_tell={GROUP: {"msg-2"}, OTHER: {"msg-3"}}))
     assert hints.to_tell == {GROUP: {"msg-1", "msg-2"}, OTHER: {"msg-3"}}
-    assert (hints.to_fan_out, hints.to_settle, hints.changed) == ({GROUP, OTHER}, {GROUP}, {GROUP: 2})
+    hints.update(GroupHints(to_count={GROUP: 3, OTHER: 7}))
+    hints.update(GroupHints(to_count={GROUP: 4}))
+    assert (hints.to_fan_out, hints.changed) == ({GROUP, OTHER}, {GROUP: 2})
+    assert hints.to_count == {GROUP: 3, OTHER: 7}
     assert [one.sequence for one in hints.polled] == [1, 2]
