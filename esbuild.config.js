@@ -2,11 +2,12 @@
 
 import { build, context } from "esbuild";
 
-const SIZE_BUDGET_BYTES = { "chat.js": 160_000, "chat.css": 24_000 };
+const SIZE_BUDGET_BYTES = { "chat.js": 160_000, "account.js": 1_000, "chat.css": 24_000 };
 
 const options = {
   entryPoints: [
     { in: "static/chat/js/main.js", out: "chat" },
+    { in: "static/chat/js/account.js", out: "account" },
     { in: "static/chat/css/chat.css", out: "chat" },
   ],
   outdir: "static/chat/dist",

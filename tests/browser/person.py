@@ -29,12 +29,16 @@ class Person:
     def register(self) -> None:
         """Make the account and wait until the chat is connected."""
         self.page.goto(f"{self.base_url}/register/")
+        self.fill_registration()
+        self.page.get_by_role("button", name="Register").click()
+        self.wait_connected()
+
+    def fill_registration(self, confirmation: str = PASSWORD) -> None:
+        """Fill in the form for a new account."""
         self._fill("Username", self.username)
         self._fill("Display name", self.display_name)
         self._fill("Password", PASSWORD)
-        self._fill("Confirm password", PASSWORD)
-        self.page.get_by_role("button", name="Register").click()
-        self.wait_connected()
+        self._fill("Confirm password", confirmation)
 
     def log_in(self) -> None:
         """Log in by the form and wait until the chat is connected."""

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Locator, expect
+from playwright.sync_api import Browser, BrowserContext, Locator, Request, expect
 
 from tests.browser.conftest import PHONE, PersonMaker
 from tests.browser.person import Person
@@ -135,9 +135,12 @@ def test_four_people_see_one_order_and_who_is_removed_keeps_what_was_before(make
         expect(person.articles.last).to_contain_text("Without Dan")
     bob.see_message_state("Without Dan", "delivered|read")
     assert texts_of(dan) == order
+    dan.page.set_viewport_size({"width": 390, "height": 480})
     dan.page.reload()
     dan.wait_connected()
     expect(dan.articles).to_have_count(8)
+    expect(notices(dan).last).to_be_in_viewport()
+    expect(dan.page.get_by_role("button", name="To the newest message")).to_have_count(0)
     assert texts_of(dan) == order
     expect(dan.page.get_by_text("Ann removed you from this group.")).to_be_visible()
     expect(message_box(dan)).to_be_disabled()
@@ -155,11 +158,8 @@ def test_one_joins_by_a_link_and_leaves_again(make_person: PersonMaker) -> None:
     cy.page.get_by_role("button", name="Log out").click()
     expect(cy.page.get_by_role("button", name="Log in")).to_be_visible()
     create_group(ann, bob)
-    dialog = open_info(ann)
-    dialog.get_by_role("button", name="Create link").click()
-    link = dialog.get_by_role("textbox", name="Invite link").input_value()
+    link = create_link(ann)
     assert "/join/#" in link
-    close_info(ann)
 
     cy.page.goto(link)
     cy.page.get_by_role("textbox", name="Username").fill(cy.username)
@@ -189,6 +189,55 @@ def test_one_joins_by_a_link_and_leaves_again(make_person: PersonMaker) -> None:
     expect(dialog.get_by_role("button", name=re.compile("Revoke link"))).to_have_count(0)
     cy.page.goto(link)
     expect(cy.page.get_by_role("alert")).to_contain_text("invite")
+
+
+def test_an_invite_is_kept_by_who_makes_an_account_first(make_person: PersonMaker, chat_server: Server) -> None:
+    ann, bob = gather(make_person, "Ann", "Bob")
+    create_group(ann, bob)
+    link = create_link(ann)
+    token = link.partition("#")[2]
+    cy = make_person("Cy", viewport=PHONE)
+    told = watch_requests(cy)
+
+    cy.page.goto(link)
+    cy.page.get_by_role("link", name="Make an account").click()
+    cy.page.get_by_role("link", name="Log in").click()
+    cy.page.get_by_role("link", name="Make an account").click()
+    cy.fill_registration(confirmation="something-else-9")
+    cy.page.get_by_role("button", name="Register").click()
+    expect(cy.page.get_by_text("The two passwords are not the same.")).to_be_visible()
+    cy.fill_registration()
+    cy.page.get_by_role("button", name="Register").click()
+    expect(cy.page.get_by_role("heading", name=GROUP)).to_be_visible()
+    cy.page.get_by_role("button", name="Join group").click()
+    cy.wait_connected()
+    expect(notices(cy).last).to_contain_text("You joined")
+    expect(notices(ann).last).to_contain_text("Cy joined")
+
+    leaks = [words for words in told if token in words and f"/api/invite/{token}" not in words]
+    assert not leaks
+    assert token not in chat_server.output
+
+
+def create_link(admin: Person) -> str:
+    """A link into the open group."""
+    dialog = open_info(admin)
+    dialog.get_by_role("button", name="Create link").click()
+    link = dialog.get_by_role("textbox", name="Invite link").input_value()
+    close_info(admin)
+    return link
+
+
+def watch_requests(person: Person) -> list[str]:
+    """What a server hears of the person's addresses: each request's own, and the one it says it comes from."""
+    told: list[str] = []
+
+    def note(request: Request) -> None:
+        told.append(request.url.partition("#")[0])
+        told.append(request.headers.get("referer", ""))
+
+    person.page.on("request", note)
+    return told
 
 
 def test_only_who_is_mentioned_is_called_in_a_muted_group(make_person: PersonMaker) -> None:
@@ -280,6 +329,10 @@ def test_a_large_group_is_polled_and_crossing_the_limit_loses_and_repeats_nothin
     dan.write("from Dan")
     ann.see_messages("pushed", "polled", "from Dan")
     bob.see_messages("pushed", "polled", "from Dan")
+    cy.page.reload()
+    cy.wait_connected()
+    expect(line_of(cy)).to_contain_text("from Dan")
+    expect(line_of(cy).get_by_label("3 unread")).to_be_visible()
 
     choose_for(ann, dan, "Remove", "Remove")
     ann.write("pushed again")

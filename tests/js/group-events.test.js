@@ -30,9 +30,9 @@ test("what a group is called, who looks after it and what its rules are", () => 
   assert.equal(told("described", "ann", [], { description: "" }), "Ann took the description away");
   assert.equal(told("role", "ann", ["bob"], { role: "admin" }), "Ann made Bob an admin");
   assert.equal(told("role", "ann", ["me"], { role: "owner" }), "Ann handed the group over to you");
-  assert.equal(told("rules", "ann", [], { only_admins_write: true }), "Ann lets only admins write");
+  assert.equal(told("rules", "ann", [], { only_admins_write: true }), "Ann let only admins write");
   const both = { only_admins_write: false, slow_mode_seconds: 60 };
-  assert.equal(told("rules", "ann", [], both), "Ann lets everybody write and set slow mode to 1 minute");
+  assert.equal(told("rules", "ann", [], both), "Ann let everybody write and set slow mode to 1 minute");
   assert.equal(told("frozen", "moderator", [], { reason: "spam" }), "Moderators froze this group: spam");
   assert.equal(told("deleted", "ann"), "Ann deleted the group");
 });

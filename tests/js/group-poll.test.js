@@ -7,7 +7,7 @@ import { ApiError } from "../../static/chat/js/api.js";
 import { applyFrames } from "../../static/chat/js/apply.js";
 import { pollDelay } from "../../static/chat/js/backoff.js";
 import { GroupPoll } from "../../static/chat/js/group-poll.js";
-import { newGroup } from "../../static/chat/js/group-records.js";
+import { hasMore, newGroup } from "../../static/chat/js/group-records.js";
 import { writeMessage } from "../../static/chat/js/messages.js";
 import { Notebook } from "../../static/chat/js/notebook.js";
 import { ChatState } from "../../static/chat/js/state.js";
@@ -55,8 +55,16 @@ const message = (sequence, sender_id = ANN) => ({
   sequence,
 });
 
+/** As the list of groups tells of it. */
+function know(facts) {
+  return notebook.change(async (ledger) => {
+    await ledger.putGroup({ ...newGroup(GROUP), ...facts });
+    await ledger.putConversation(await ledger.getConversation(GROUP));
+  });
+}
+
 async function open(delivery = "poll") {
-  await notebook.change((ledger) => ledger.putGroup({ ...newGroup(GROUP), delivery }));
+  await know({ delivery });
   await notebook.openChat(GROUP);
   poll.showScreen();
 }
@@ -82,6 +90,44 @@ test("a group that is opened is polled at once, page by page, and next from wher
   await until(() => shown().length === 6, "the sixth");
   assert.equal(asked[3], "since 1005");
   assert.equal(state.conversation(GROUP).unread, 6);
+});
+
+test("a group that is not on screen is looked into, a page at a time, and says what is unread", async () => {
+  kept = [1, 2, 3].map((sequence) => message(sequence));
+  await know({ delivery: "poll" });
+  await poll.lookAround();
+  const unread = () => [state.conversation(GROUP).unread, hasMore(state.group(GROUP))];
+  assert.deepEqual(asked, ["since 0"]);
+  assert.deepEqual(unread(), [2, true]);
+  await poll.lookAround();
+  assert.deepEqual(unread(), [3, false]);
+  kept = [];
+  await poll.lookAround();
+  assert.deepEqual(asked, ["since 0", "since 1002", "since 1003"]);
+  assert.deepEqual(unread(), [3, false]);
+});
+
+test("a group that is opened while it is looked into comes whole", async () => {
+  kept = [1, 2, 3, 4, 5].map((sequence) => message(sequence));
+  await know({ delivery: "poll" });
+  await notebook.openChat(GROUP);
+  const looking = poll.lookAround();
+  poll.showScreen();
+  await looking;
+  assert.equal(shown().length, 5);
+  assert.ok(!hasMore(state.group(GROUP)));
+});
+
+test("looking around leaves out what is pushed, what is on screen and what one has left", async () => {
+  await know({ delivery: "push" });
+  await poll.lookAround();
+  await know({ delivery: "poll", ended: { kind: "left", by: ME, version: 1 } });
+  await poll.lookAround();
+  assert.deepEqual(asked, []);
+  await open();
+  await until(() => asked.length === 1, "the poll of what is open");
+  await poll.lookAround();
+  assert.deepEqual(asked, ["since 0"]);
 });
 
 test("nothing is polled that is pushed, hidden or not open", async () => {

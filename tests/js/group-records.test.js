@@ -7,8 +7,10 @@ import { openDB } from "idb";
 
 import { newConversation, readByMember } from "../../static/chat/js/conversations.js";
 import {
+  hasMore,
   isMuted,
   isPolled,
+  isSlowed,
   newGroup,
   polledUpTo,
   powersOver,
@@ -85,10 +87,18 @@ test("muted until a time, polled up to one, and polled only as a member", () => 
   assert.ok(isMuted({ muted_until: 10 }, 9));
   assert.ok(!isMuted({ muted_until: 10 }, 10));
   assert.ok(!isMuted(null, 1));
-  assert.equal(polledUpTo(polledUpTo(newGroup(GROUP), 9), 5).polled_at, 9);
+  assert.equal(polledUpTo(polledUpTo(newGroup(GROUP), 9, false), 5, false).polled_at, 9);
+  assert.ok(hasMore({ delivery: "poll", ended: null, is_behind: true }));
+  assert.ok(!hasMore({ delivery: "poll", ended, is_behind: true }));
   assert.ok(isPolled({ delivery: "poll", ended: null }));
   assert.ok(!isPolled({ delivery: "poll", ended }));
   assert.ok(!isPolled({ delivery: "push", ended: null }));
+});
+
+test("slow mode is for members", () => {
+  const slowed = ["owner", "admin", "member"].filter((role) => isSlowed({ role, slow_mode_seconds: 10 }));
+  assert.deepEqual(slowed, ["member"]);
+  assert.ok(!isSlowed({ role: "member", slow_mode_seconds: 0 }));
 });
 
 test("the owner may do all, an admin may remove members, a member nothing", () => {

@@ -16,11 +16,11 @@ import { Store } from "../../static/chat/js/store.js";
 
 const [ME, ANN] = ["usr-aaaaaaaaaaaa", "usr-bbbbbbbbbbbb"];
 const GROUP = "grp-000000000001";
-let store, state, notebook, groups, server, calls, changed, failure;
+let store, state, notebook, groups, server, calls, changed, checks, failure;
 
 beforeEach(async () => {
   store = await Store.open(ME);
-  [server, calls, changed, failure] = [new Map(), [], [], null];
+  [server, calls, changed, checks, failure] = [new Map(), [], [], 0, null];
   loadPage();
 });
 
@@ -47,8 +47,9 @@ function loadPage() {
     removeMember: async () => null,
   };
   const onDelivery = (groupId) => changed.push(groupId);
+  const onChecked = () => (checks += 1);
   const people = new People({ api, store, state });
-  groups = new Groups({ api, notebook, state, people, onDelivery, isVisible: () => true });
+  groups = new Groups({ api, notebook, state, people, onDelivery, onChecked, isVisible: () => true });
 }
 
 const member = (user_id, role = "member") => ({ user_id, role, username: user_id, display_name: "", avatar_color: "" });
@@ -109,6 +110,7 @@ test("connections that come often ask for all groups once in a while, and again 
   context.mock.timers.setTime(1_000_000 + CHECK_EVERY_MS);
   await groups.check();
   assert.equal(calls.length, 3);
+  assert.equal(checks, 3, "what they have new is looked for each time");
 });
 
 test("a group that is gone from the list is asked for, and ended if it is gone indeed", async () => {

@@ -73,6 +73,7 @@ export class Chat {
       ...parts,
       people: this.people,
       onDelivery: (groupId) => this.#groupPoll.takeChange(groupId),
+      onChecked: () => this.#groupPoll.lookAround(),
     });
     this.#groupPoll = new GroupPoll({
       ...parts,

@@ -39,8 +39,8 @@ function describeRole({ user_ids: [userId], details: { role } }, people, by) {
 
 function describeRules({ only_admins_write, slow_mode_seconds }) {
   const told = [];
-  if (only_admins_write === true) told.push("lets only admins write");
-  if (only_admins_write === false) told.push("lets everybody write");
+  if (only_admins_write === true) told.push("let only admins write");
+  if (only_admins_write === false) told.push("let everybody write");
   if (slow_mode_seconds) told.push(`set slow mode to ${describeSeconds(slow_mode_seconds)}`);
   if (slow_mode_seconds === 0) told.push("switched slow mode off");
   return told.length > 0 ? told : ["changed the rules"];

@@ -1,12 +1,16 @@
 /**
  * Large groups are not pushed: the one on screen is polled. At once when it is opened and when the server hints that
- * there is something, otherwise less and less often while nothing comes, and never while nobody looks.
+ * there is something, otherwise less and less often while nothing comes, and never while nobody looks. The others are
+ * looked into now and then, so that the list says how much is unread.
  */
 
 import { ApiError } from "./api.js";
 import { applyFrames } from "./apply.js";
 import { pollDelay } from "./backoff.js";
-import { isPolled, newGroup, polledUpTo } from "./group-records.js";
+import { hasMore, isPolled, newGroup, polledUpTo } from "./group-records.js";
+
+/** How many groups are looked into at a time: those of the newest conversations. */
+export const MOST_LOOKED_INTO = 50;
 
 export class GroupPoll {
   #api;
@@ -77,6 +81,20 @@ export class GroupPoll {
     return this.#changes;
   }
 
+  /**
+   * Take what the groups that are not on screen have new: of each a page, for after a long absence there may be many.
+   * The rest comes when a group is opened, or the next time.
+   */
+  async lookAround() {
+    for (const groupId of this.#listOffScreen()) await this.#poll(groupId, 1);
+  }
+
+  #listOffScreen() {
+    const newestFirst = this.#state.conversations.map(({ peer_id }) => peer_id);
+    const others = newestFirst.filter((peerId) => peerId !== this.#groupId && isPolled(this.#state.group(peerId)));
+    return others.slice(0, MOST_LOOKED_INTO);
+  }
+
   #wanted() {
     const groupId = this.#state.openPeerId;
     return groupId && this.#isVisible() && isPolled(this.#state.group(groupId)) ? groupId : null;
@@ -102,26 +120,27 @@ export class GroupPoll {
     this.#timer = setTimeout(() => this.#pollAndWait(groupId), delay);
   }
 
-  /** One at a time for each group; asked for meanwhile, once more. Resolves with how many messages were new. */
-  #poll(groupId) {
+  /** One at a time for each group; all of it asked for meanwhile, once more. Resolves with how many messages were new. */
+  #poll(groupId, mostPages = Infinity) {
     const running = this.#polls.get(groupId);
     if (running) {
-      running.isWantedAgain = true;
+      running.isWantedAgain ||= mostPages === Infinity;
       return running.done;
     }
     const poll = { isWantedAgain: false, done: null };
     this.#polls.set(groupId, poll);
-    poll.done = this.#pollWhileWanted(groupId, poll);
+    poll.done = this.#pollWhileWanted(groupId, poll, mostPages);
     return poll.done;
   }
 
-  async #pollWhileWanted(groupId, poll) {
+  async #pollWhileWanted(groupId, poll, mostPages) {
     let added = 0;
     try {
-      do {
+      added += await this.#takePages(groupId, mostPages);
+      while (poll.isWantedAgain) {
         poll.isWantedAgain = false;
-        added += await this.#takePages(groupId);
-      } while (poll.isWantedAgain);
+        added += await this.#takePages(groupId, Infinity);
+      }
     } catch (error) {
       if (!(error instanceof ApiError)) throw error;
       if (error.code === "not_found") this.#onRefused(groupId);
@@ -132,25 +151,25 @@ export class GroupPoll {
     return added;
   }
 
-  async #takePages(groupId) {
+  async #takePages(groupId, most) {
     let added = 0;
     const since = this.#state.group(groupId)?.polled_at ?? 0;
-    for (let cursor = ""; cursor !== null;) {
+    for (let cursor = "", taken = 0; cursor !== null && taken < most; taken += 1) {
       const page = await this.#api.pollGroup(groupId, { since, cursor });
-      added += await this.#store(groupId, page.results);
+      added += await this.#store(groupId, page);
       cursor = page.next;
     }
     return added;
   }
 
   /** A page as if it had been pushed; what comes again changes nothing. Where it ends is kept in the same transaction. */
-  #store(groupId, messages) {
-    if (messages.length === 0) return 0;
-    const frames = messages.map((message) => ({ ...message, action: "incoming_message", group_id: groupId }));
+  #store(groupId, { results, next }) {
+    if (results.length === 0 && !hasMore(this.#state.group(groupId))) return 0;
+    const frames = results.map((message) => ({ ...message, action: "incoming_message", group_id: groupId }));
     return this.#notebook.change(async (ledger) => {
       const { added } = await applyFrames(ledger, this.#state.me, frames);
       const group = (await ledger.findGroup(groupId)) ?? newGroup(groupId);
-      const polled = polledUpTo(group, messages.at(-1).timestamp);
+      const polled = polledUpTo(group, results.at(-1)?.timestamp ?? 0, next !== null);
       if (polled !== group) await ledger.putGroup(polled);
       return added.length;
     });

@@ -4,7 +4,8 @@
  * Record: {group_id, name, description, version, member_count, only_admins_write, slow_mode_seconds, frozen,
  * freeze_reason, delivery, created_at, role, muted_until} as the server has them, `members` ([{user_id, role}], the
  * first 500), and what is known only here: `ended` (null, or why this user is no member any more: {kind, by, version}),
- * `settled_sequence` (of the newest event that took this user in or out) and `polled_at` (ms: polled up to here).
+ * `settled_sequence` (of the newest event that took this user in or out), `polled_at` (ms: polled up to here) and
+ * `is_behind` (when it was polled there was more).
  */
 
 const ENDINGS = new Set(["left", "removed", "deleted"]);
@@ -43,6 +44,7 @@ export function newGroup(groupId) {
     ended: null,
     settled_sequence: -1,
     polled_at: 0,
+    is_behind: false,
   };
 }
 
@@ -77,9 +79,10 @@ export function withoutMembership(group, kind, by) {
   return group.ended ? group : { ...group, ended: { kind, by, version: group.version } };
 }
 
-/** Polled up to this moment, never back. */
-export function polledUpTo(group, timestamp) {
-  return timestamp <= group.polled_at ? group : { ...group, polled_at: timestamp };
+/** Polled up to this moment, never back; `isBehind`: there is more after it. */
+export function polledUpTo(group, timestamp, isBehind) {
+  if (timestamp <= group.polled_at && isBehind === Boolean(group.is_behind)) return group;
+  return { ...group, polled_at: Math.max(group.polled_at, timestamp), is_behind: isBehind };
 }
 
 /** Whether the group may not ring at this moment. */
@@ -92,9 +95,19 @@ export function isPolled(group) {
   return Boolean(group && !group.ended && group.delivery === "poll");
 }
 
+/** Whether the group has messages that this device did not ask for yet: what is unread is more than is known. */
+export function hasMore(group) {
+  return isPolled(group) && Boolean(group.is_behind);
+}
+
 /** Whether a member of this role looks after the group. */
 export function mayManage(role) {
   return role === "owner" || role === "admin";
+}
+
+/** Whether this user has to wait between two messages. */
+export function isSlowed({ role, slow_mode_seconds }) {
+  return slow_mode_seconds > 0 && !mayManage(role);
 }
 
 /** What this user may do about another member: {remove, promote, demote, handOver}. */

@@ -20,6 +20,7 @@ export class Groups {
   #state;
   #people;
   #onDelivery;
+  #onChecked;
   #isVisible;
   #checkedAt = -Infinity;
   #timer = null;
@@ -32,14 +33,16 @@ export class Groups {
    * @param {import("./state.js").ChatState} parts.state
    * @param {import("./people.js").People} parts.people
    * @param {(groupId: string) => void} parts.onDelivery the group's messages come in another way than before, or did
+   * @param {() => void} parts.onChecked all groups are known as they are now
    * @param {() => boolean} parts.isVisible
    */
-  constructor({ api, notebook, state, people, onDelivery, isVisible }) {
+  constructor({ api, notebook, state, people, onDelivery, onChecked, isVisible }) {
     this.#api = api;
     this.#notebook = notebook;
     this.#state = state;
     this.#people = people;
     this.#onDelivery = onDelivery;
+    this.#onChecked = onChecked;
     this.#isVisible = isVisible;
   }
 
@@ -54,6 +57,7 @@ export class Groups {
     if (Date.now() - this.#checkedAt < CHECK_EVERY_MS) return;
     this.#checkedAt = Date.now();
     await this.fetchAll();
+    await this.#onChecked();
   }
 
   /** Fetch the list; a group that is missing in it is asked for by itself, for it may be newer than the list. */

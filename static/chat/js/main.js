@@ -1,4 +1,4 @@
-/** Wires the parts together: page → store → chat → views. The one module that knows `window`. */
+/** Wires the parts together: page → store → chat → views. Beside `account.js` the one module that knows `window`. */
 
 import { Api } from "./api.js";
 import { Chat } from "./chat.js";

@@ -116,6 +116,17 @@ def test_who_is_logged_in_is_led_from_the_forms_to_the_chat(client: Client) -> N
         assert client.get(page)["Location"] == "/"
 
 
+def test_who_was_invited_goes_from_either_form_to_the_invite_and_nowhere_else(client: Client) -> None:
+    for page, other in (("login", "register"), ("register", "login")):
+        text = client.get(f"/{page}/", {"next": "/join/"}).content.decode()
+        assert "you are invited to" in text
+        assert f'class="keeps-fragment" href="/{other}/?next=%2Fjoin%2F"' in text
+    form = {"username": "ada", "password": PASSWORD, "confirm_password": PASSWORD}
+    assert client.post("/register/?next=/join/", form)["Location"] == "/join/"
+    assert client.get("/login/?next=/join/")["Location"] == "/join/"
+    assert client.get("/login/?next=https://elsewhere.example/")["Location"] == "/"
+
+
 def test_logging_out_removes_the_device_and_takes_a_post(client: Client) -> None:
     register(client)
     assert client.get("/logout/").status_code == HTTPStatus.METHOD_NOT_ALLOWED

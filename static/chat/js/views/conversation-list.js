@@ -5,7 +5,7 @@ import { repeat } from "lit/directives/repeat.js";
 
 import { isGroupId } from "../conversation-keys.js";
 import { describeEvent } from "../group-events.js";
-import { isMuted } from "../group-records.js";
+import { hasMore, isMuted } from "../group-records.js";
 import { statusOf } from "../messages.js";
 import { lookOf, nameOf, peopleOf } from "./avatar.js";
 import { ChatElement } from "./element.js";
@@ -55,14 +55,16 @@ export class ConversationList extends ChatElement {
   }
 
   #renderMarks({ peer_id, unread, mentions }) {
-    const muted = isMuted(this.chat.state.group(peer_id), Date.now());
+    const group = this.chat.state.group(peer_id);
+    const muted = isMuted(group, Date.now());
+    const count = hasMore(group) ? `${unread}+` : unread;
     return html`
       <span class="marks">
         ${muted ? html`<span class="muted-mark">${mutedIcon}<span class="unseen">muted</span></span>` : nothing}
         ${mentions > 0 ? html`<span class="badge"><span class="unseen">you are mentioned</span>@</span>` : nothing}
         ${
           unread > 0
-            ? html`<span class="badge ${muted ? "quiet-badge" : ""}" aria-label="${unread} unread">${unread}</span>`
+            ? html`<span class="badge ${muted ? "quiet-badge" : ""}" aria-label="${count} unread">${count}</span>`
             : nothing
         }
       </span>

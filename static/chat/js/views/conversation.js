@@ -39,11 +39,23 @@ export class Conversation extends ChatElement {
   #shown = { peerId: null, firstKey: null, lastKey: null, height: 0 };
   #isLoading = false;
 
+  /** A keyboard that opens, or a window that grows narrow, must not push the newest message out of sight. */
+  #resizing = new ResizeObserver(() => this.isAtEnd && this.#scrollToEnd());
+
   constructor() {
     super();
     this.isAtEnd = true;
     this.dialog = null;
     this.replyTo = null;
+  }
+
+  firstUpdated() {
+    this.#resizing.observe(this.#log);
+  }
+
+  disconnectedCallback() {
+    super.disconnectedCallback();
+    this.#resizing.disconnect();
   }
 
   willUpdate() {
@@ -69,7 +81,8 @@ export class Conversation extends ChatElement {
             (group) => renderDay(group, options),
           )}
         </div>
-        ${this.isAtEnd ? nothing : this.#renderJump()} ${closed ? this.#renderClosed(peer_id, closed) : nothing}
+        <div class="log-end">${this.isAtEnd ? nothing : this.#renderJump()}</div>
+        ${closed ? this.#renderClosed(peer_id, closed) : nothing}
         ${renderReplying(this.replyTo, { ...options.people, cancel: () => (this.replyTo = null) })}
         <chat-composer
           .isDisabled=${closed !== ""}

@@ -3,7 +3,8 @@
 import { html, nothing } from "lit";
 
 import { ApiError } from "../api.js";
-import { isMuted, mayManage } from "../group-records.js";
+import { describeSeconds } from "../group-events.js";
+import { isMuted, isSlowed, mayManage } from "../group-records.js";
 import { lookOf, nameOf } from "./avatar.js";
 import { countMembers } from "./group-header.js";
 import { SheetDialog } from "./sheet-dialog.js";
@@ -60,6 +61,7 @@ export class GroupDialog extends SheetDialog {
         <span class="muted"
           >${group?.ended ? "You are not in this group." : countMembers(group?.member_count ?? 0)}</span
         >
+        ${group && !group.ended && isSlowed(group) ? renderSlowMode(group) : nothing}
         ${group?.description ? html`<p class="description">${group.description}</p>` : nothing}
       </div>
     `;
@@ -172,6 +174,11 @@ export class GroupDialog extends SheetDialog {
       this.requestUpdate(); // a switch goes back to what is so
     }
   }
+}
+
+/** For those who wait: what they send too soon goes by itself when it is time. */
+function renderSlowMode({ slow_mode_seconds }) {
+  return html`<span class="muted">Slow mode: ${describeSeconds(slow_mode_seconds)} between your messages</span>`;
 }
 
 /** Those to choose from; one that another app has set is among them. */

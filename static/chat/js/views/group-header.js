@@ -3,7 +3,7 @@
 import { html, nothing } from "lit";
 
 import { describeWriters } from "../group-events.js";
-import { isMuted } from "../group-records.js";
+import { isMuted, isSlowed } from "../group-records.js";
 import { lookOf, nameOf, peopleOf } from "./avatar.js";
 import { backIcon, infoIcon, mutedIcon } from "./icons.js";
 
@@ -36,7 +36,8 @@ function describe(state, group) {
   const writing = describeWriters([...state.groupWriters].map(name));
   if (writing) return writing;
   if (!group || group.ended) return "";
-  return countMembers(group.member_count);
+  const members = countMembers(group.member_count);
+  return isSlowed(group) ? `${members} · slow mode` : members;
 }
 
 /** "1 member", "12 members" */

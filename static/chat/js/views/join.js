@@ -7,6 +7,8 @@ import { lookOf } from "./avatar.js";
 import { ChatElement } from "./element.js";
 import { countMembers } from "./group-header.js";
 
+const NO_SUCH_INVITE = "This invite does not exist. Open the whole link that you were given.";
+
 export class Join extends ChatElement {
   static properties = {
     api: { attribute: false },
@@ -31,8 +33,7 @@ export class Join extends ChatElement {
     return html`
       <main class="account">
         <div class="card join">
-          ${this.group ? this.#renderGroup(this.group) : nothing}
-          ${this.error ? html`<p class="form-error" role="alert">${this.error}</p>` : nothing}
+          ${this.group ? this.#renderGroup(this.group) : nothing} ${this.error ? this.#renderError() : nothing}
           ${!this.group && !this.error ? html`<p class="muted">Looking at the invite …</p>` : nothing}
           <a href="/">To my chats</a>
         </div>
@@ -48,6 +49,13 @@ export class Join extends ChatElement {
       <h1>${name}</h1>
       <p class="muted">${countMembers(member_count)}</p>
       <button class="primary" type="button" ?disabled=${this.isJoining} @click=${this.#join}>Join group</button>
+    `;
+  }
+
+  #renderError() {
+    return html`
+      ${this.group ? nothing : html`<h1>Invite to a group</h1>`}
+      <p class="form-error" role="alert">${this.error}</p>
     `;
   }
 
@@ -75,7 +83,8 @@ export class Join extends ChatElement {
       await call();
     } catch (error) {
       if (!(error instanceof ApiError)) throw error;
-      this.error = error.message;
+      // The server knows no address for what cannot be a token.
+      this.error = error.code === "not_found" ? NO_SUCH_INVITE : error.message;
     }
   }
 }
