@@ -16,8 +16,8 @@ from tests.client.site import PROJECT, Site
 
 TIMEOUT = 300.0
 ROWS = (
-    "SELECT id, sender_id, receiver_id, undelivered, pending_devices, own_devices, history_for, refusal, expires_at_ms,"
-    " content IS NOT NULL OR envelope IS NOT NULL OR media IS NOT NULL OR reply_to IS NOT NULL"
+    "SELECT id, sender_id, receiver_id, group_id, undelivered, waiting, pending_devices, own_devices, history_for,"
+    " refusal, expires_at_ms, content IS NOT NULL OR envelope IS NOT NULL OR media IS NOT NULL OR reply_to IS NOT NULL"
     " FROM message ORDER BY id"
 )
 CONTENT = ("content", "envelope", "media", "reply_to")
@@ -47,8 +47,20 @@ def _describe_site() -> dict[str, Any]:
     return {
         "now_ms": int(time.time() * 1000),
         "dead_letters": get_message_log().status().dead_letters,
+        "counts_to_tell": _count_untold(),
         "rows": list(rows),
     }
+
+
+def _count_untold() -> int:
+    """Groups to count, and messages whose senders are to be told how many have them."""
+    from django.conf import settings
+
+    from apps.delivery.group_keys import DUE_KEY, telling_key
+    from apps.valkey.pools import sync_client
+
+    client = sync_client(settings.REDIS_URL)
+    return int(client.zcard(DUE_KEY)) + sum(int(client.scard(key)) for key in client.scan_iter(telling_key("*")))
 
 
 def _read_sql() -> Iterator[dict[str, Any]]:
@@ -56,12 +68,16 @@ def _read_sql() -> Iterator[dict[str, Any]]:
 
     with connections["messages"].cursor() as cursor:
         cursor.execute(ROWS)
-        for message_id, sender, receiver, undelivered, pending, own, keepers, refusal, expires, has_content in cursor:
+        for row in cursor:
+            message_id, sender, receiver, group, undelivered, waiting, pending, own, keepers, *others = row
+            refusal, expires, has_content = others
             yield {
                 "message_id": message_id,
                 "sender_id": sender,
                 "receiver_id": receiver,
+                "group_id": group,
                 "undelivered": bool(undelivered),
+                "waiting": bool(waiting),
                 "pending_devices": pending.split(),
                 "own_devices": own.split(),
                 "history_for": keepers.split(),
@@ -80,7 +96,9 @@ def _read_mongodb(url: str) -> Iterator[dict[str, Any]]:
             "message_id": row["_id"],
             "sender_id": row["sender_id"],
             "receiver_id": row["receiver_id"] or "",
+            "group_id": row.get("group_id") or "",
             "undelivered": row["undelivered"],
+            "waiting": bool(row.get("waiting")),
             "pending_devices": row["pending_devices"],
             "own_devices": row["own_devices"],
             "history_for": row["history_for"],

@@ -57,9 +57,8 @@ async def test_members_of_a_large_group_poll_and_nothing_is_pushed(small_limit: 
         assert rest_of_it["next"] is None
         newest = rest_of_it["results"][-1]
         later = a.send(group.group_id, "later")
-        hint = await b.wait_for_frame(action="group_activity", group_id=group.group_id)
         await a.wait_for(lambda: later.is_acknowledged, "✓")
-        assert hint["sequence"] == later.sequence
+        await b.wait_for_frame(action="group_activity", group_id=group.group_id, sequence=later.sequence)
         assert texts(await poll(rest, bob, group.group_id, timestamp=newest["timestamp"]))[-1] == "later"
         assert contents(b) == []
         kept = await rest.ask("GET", f"history/{group.group_id}?limit=2", token=bob.token)
