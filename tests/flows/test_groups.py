@@ -3,12 +3,14 @@
 import asyncio
 import contextlib
 import random
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Iterator, Sequence
 from typing import Any
 
 import pytest
 
+from apps.protocol.ids import is_message_id
 from tests.client.chat_client import ChatClient
+from tests.client.history import History
 from tests.client.options import Account, ClientOptions
 from tests.client.people import AccountPool, Person
 from tests.client.processes import Role, wait_until
@@ -16,8 +18,12 @@ from tests.client.rest import RestClient
 from tests.client.server import Server
 from tests.faults.checker.groups import find_in_group, list_stays
 from tests.faults.checker.report import Finding
+from tests.faults.end_state import read_end_state
+from tests.flows.group_views import count_kinds, find_in_views
 
 MEMBERS, NEWCOMERS, WRITERS, MESSAGES = 256, 24, 50, 6
+SPEAKERS = 3
+"""Writers with three devices each."""
 
 
 class GroupDoor:
@@ -45,9 +51,19 @@ class GroupDoor:
         """Remove a member."""
         await self._ask("DELETE", f"groups/{self.group_id}/members/{person.user_id}")
 
+    async def promote(self, person: Account) -> None:
+        """Make a member an admin."""
+        await self._ask("PATCH", f"groups/{self.group_id}/members/{person.user_id}", {"role": "admin"})
+
     async def leave(self, person: Account) -> None:
         """Let a member leave."""
         await self._ask("DELETE", f"groups/{self.group_id}/members/{person.user_id}", token=person.token)
+
+    async def list_members(self) -> set[str]:
+        """Who is in it now."""
+        answer = await self._rest.ask("GET", f"groups/{self.group_id}/members", token=self._owner.token)
+        assert answer.json()["next"] is None
+        return {one["user_id"] for one in answer.json()["results"]}
 
     async def _ask(self, method: str, path: str, body: dict[str, Any] | None = None, token: str | None = None) -> None:
         # A change whose answer was lost is asked for again: then it is so already.
@@ -155,13 +171,16 @@ async def test_256_members_get_exactly_what_was_written_while_they_were_members_
     owner, *members = breakable_accounts.take(MEMBERS - 12)
     people = [Person.register(server) for _ in range(12)]
     newcomers = breakable_accounts.take(NEWCOMERS)
+    speakers = [person.account for person in people[:SPEAKERS]]
     devices = [person.account for person in people] + [
         device for one in people for device in (one.log_in(), one.log_in())
     ]
     everybody = [owner, *members, *devices, *newcomers]
     clients = {account.device_id: ChatClient(server.url, account) for account in everybody}
-    present = [one for one in everybody if one is owner or dice.random() < 0.5]
-    writers = [owner, *dice.sample([one for one in present if one in members], WRITERS - 1)]
+    present = [one for one in everybody if one in (owner, *speakers) or dice.random() < 0.5]
+    writers = [owner, *speakers, *dice.sample([one for one in present if one in members], WRITERS - SPEAKERS - 1)]
+    leaving = dice.sample([one for one in members if one not in writers], 2 * NEWCOMERS)
+    staying = {one.user_id for one in everybody} - {one.user_id for one in leaving}
     async with RestClient(server.base_url) as rest, contextlib.AsyncExitStack() as stack:
         for client in clients.values():
             stack.push_async_callback(client.stop)
@@ -174,11 +193,10 @@ async def test_256_members_get_exactly_what_was_written_while_they_were_members_
                 await asyncio.sleep(dice.uniform(0.5, 3.0))
 
         async def come_and_go() -> None:
-            leaving = dice.sample([one for one in members if one not in writers], 2 * NEWCOMERS)
-            for newcomer in newcomers:
+            for newcomer, removed, left in zip(newcomers, leaving[::2], leaving[1::2], strict=True):
                 await group.add(newcomer)
-                await group.remove(leaving.pop())
-                await group.leave(leaving.pop())
+                await group.remove(removed)
+                await group.leave(left)
                 await asyncio.sleep(dice.uniform(0.0, 0.5))
 
         async def kill() -> None:
@@ -190,24 +208,52 @@ async def test_256_members_get_exactly_what_was_written_while_they_were_members_
         await asyncio.gather(*map(write, writers), come_and_go(), kill())
         await asyncio.to_thread(wait_until, server.is_ready, "a server that is ready", 60)
         await asyncio.gather(*(client.start() for client in clients.values()))
-        await come_to_rest(group.group_id, [clients[owner.device_id], *clients.values()])
-        findings = find_wrong(group.group_id, [clients[owner.device_id], *clients.values()])
+        there = [clients[owner.device_id], *clients.values()]
+        await come_to_rest(group.group_id, there, staying)
+        findings = list(judge(group.group_id, there, staying))
         assert not findings, findings[:10]
+        assert await group.list_members() == staying
+        once_for_each = {"joined": NEWCOMERS, "removed": NEWCOMERS, "left": NEWCOMERS}
+        assert count_kinds(group.group_id, list_histories(there)) == {"created": 1} | once_for_each
         sent = [message for client in clients.values() for message in client.history.sent.values()]
         assert len(sent) == WRITERS * MESSAGES
         assert all(message.is_acknowledged for message in sent)
+        assert not [message for message in sent if message.is_refused], "none of the writers left"
+        rows = await asyncio.to_thread(
+            wait_until, lambda: find_rows_without_content(server, writers), "contents to go", 60
+        )
+        assert len(rows) == WRITERS * MESSAGES, "each was stored once"
 
 
-async def come_to_rest(group_id: str, clients: Sequence[ChatClient]) -> None:
+def find_rows_without_content(server: Server, writers: Sequence[Account]) -> list[dict[str, Any]]:
+    """The rows of these writers' messages, once none has its content any more."""
+    senders = {writer.user_id for writer in writers}
+    rows = [row for row in read_end_state(server)["rows"] if row["sender_id"] in senders]
+    messages = [row for row in rows if is_message_id(row["message_id"])]
+    return [] if any(row["has_content"] for row in messages) else messages
+
+
+async def come_to_rest(group_id: str, clients: Sequence[ChatClient], members: Collection[str]) -> None:
     """Wait until nothing is missing, or two minutes have passed."""
     left = 120
-    while left and find_wrong(group_id, clients):
+    while left and any(judge(group_id, clients, members)):
         await asyncio.sleep(1)
         left -= 1
 
 
+def judge(group_id: str, clients: Sequence[ChatClient], members: Collection[str]) -> Iterator[Finding | str]:
+    """All that is wrong by now, one after the other; ``members`` are those who must be in it in the end."""
+    stays = list_stays(group_id, clients[0].history.group_events.values())
+    yield from find_in_group(group_id, list_histories(clients), stays)
+    yield from find_in_views(group_id, list_histories(clients), members)
+
+
 def find_wrong(group_id: str, clients: Sequence[ChatClient]) -> list[Finding]:
     """What is wrong by now; the first client is of somebody who was there from beginning to end."""
-    histories = list({client.history.device_id: client.history for client in clients}.values())
     stays = list_stays(group_id, clients[0].history.group_events.values())
-    return list(find_in_group(group_id, histories, stays))
+    return list(find_in_group(group_id, list_histories(clients), stays))
+
+
+def list_histories(clients: Sequence[ChatClient]) -> list[History]:
+    """Each device's once."""
+    return list({client.history.device_id: client.history for client in clients}.values())

@@ -1,9 +1,11 @@
 """Groups over REST: what the answers hold, who may do what, and what becomes of changes that are late."""
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import Group as Role
 
 from apps.accounts.models import Block, User
 from apps.groups.changes import MODERATOR
@@ -11,6 +13,8 @@ from apps.groups.kinds import Kind
 from apps.groups.models import Group, Member
 from apps.groups.services import create_invite, submission, submit_change
 from apps.groups.services.mutes import FOREVER
+from tests.unit.api.documented_client import schema_paths
+from tests.unit.api.stored_messages import message_id, write_to_group
 from tests.unit.api.test_access import fill
 from tests.unit.api.test_people import read_all
 
@@ -251,7 +255,9 @@ def test_the_other_devices_hear_of_a_mute(club, cache_valkey: str) -> None:
 @dataclass(frozen=True, slots=True)
 class Call:
     """A call and the status that each kind of caller gets. {ada} owns the group, {bob} is an admin, {carol} and {dan}
-    are members, {eve} is none; {invite} is the number of an invite, {token} another one's token.
+    are members, {eve} is none; {invite} is the number of an invite, {token} another one's token. {told} is a message
+    of Ada's, {sent} one of Carol's. Moderators are strangers to a group here, and so is whoever was removed, but for
+    what they keep of it.
     """
 
     method: str
@@ -261,10 +267,11 @@ class Call:
     admin: int
     member: int
     stranger: int
+    former: int | None = None  # Carol, who was removed; None: as a stranger
 
 
 CALLS = [
-    # method, path, body, then: owner, admin, member, stranger
+    # method, path, body, then: owner, admin, member, stranger, former member
     Call("get", "groups", None, 200, 200, 200, 200),
     Call("post", "groups", {"name": "Go", "members": ["{dan}"]}, 201, 201, 201, 201),
     Call("get", "groups/{group}", None, 200, 200, 200, 404),
@@ -293,6 +300,11 @@ CALLS = [
     Call("put", "groups/{group}/mute", {}, 200, 200, 200, 404),
     Call("delete", "groups/{group}/mute", None, 204, 204, 204, 404),
     Call("get", "chat/{group}", None, 200, 200, 200, 404),
+    Call("get", "history/{group}", None, 200, 200, 200, 404, 200),
+    Call("get", "message/{told}/delivery", None, 200, 404, 404, 404, 404),
+    Call("get", "message/{sent}/delivery", None, 404, 404, 200, 404, 200),
+    Call("post", "reports", {"message_id": "{told}", "reason": "spam"}, 404, 201, 201, 404, 201),
+    Call("post", "reports", {"message_id": "{sent}", "reason": "spam"}, 201, 201, 404, 404, 404),
     Call("get", "invite/{token}", None, 200, 200, 200, 200),
     Call("post", "invite/{token}", None, 409, 409, 409, 201),
 ]
@@ -303,14 +315,19 @@ class TestEveryCall:
     """One test a kind of caller, each over the whole table."""
 
     @pytest.fixture
-    def ids(self, club, person) -> dict[str, str]:
+    def ids(self, club, group_log, person) -> dict[str, str]:
         dan = person("dan")
         club.owner.client.post(f"{club.address}/members", {"user_ids": [dan.user.pk]}, format="json")
         people = {"ada": club.owner, "bob": club.admin, "carol": club.member, "dan": dan, "eve": club.stranger}
         invite, _ = create_invite(club.group_id, club.owner.user.pk)
         _, token = create_invite(club.group_id, club.owner.user.pk)
+        # As if it was polled then: kept for all of its members.
+        for number, writer in enumerate((club.owner, club.member), group_log.sequence + 1):
+            write_to_group(writer, club.group_id, [number], keepers=[club.group_id])
+        messages = {"told": message_id(group_log.sequence + 1), "sent": message_id(group_log.sequence + 2)}
+        group_log.sequence += 2
         names = {name: one.user.pk for name, one in people.items()}
-        return names | {"group": club.group_id, "invite": str(invite.pk), "token": token}
+        return names | messages | {"group": club.group_id, "invite": str(invite.pk), "token": token}
 
     @staticmethod
     def send(client: Any, call: Call, ids: dict[str, str], **extra: str) -> Any:
@@ -334,14 +351,21 @@ class TestEveryCall:
             assert answer.json()["code"] == "not_found"
             assert present(club) == before
 
-    def test_by_a_former_member(self, call: Call, club, ids) -> None:
-        club.member.client.delete(f"{club.address}/members/{club.member.user.pk}")
-        assert self.send(club.member.client, call, ids).status_code == call.stranger
+    def test_by_a_member_who_was_removed(self, call: Call, club, ids) -> None:
+        club.owner.client.delete(f"{club.address}/members/{club.member.user.pk}")
+        expected = call.stranger if call.former is None else call.former
+        assert self.send(club.member.client, call, ids).status_code == expected
 
-    def test_by_a_suspended_owner(self, call: Call, club, ids) -> None:
-        User.objects.filter(pk=club.owner.user.pk).update(is_active=False)
-        answer = self.send(club.owner.client, call, ids)
-        assert (answer.status_code, answer.json()["code"]) == (403, "suspended")
+    def test_by_a_moderator(self, call: Call, club, ids, person) -> None:
+        mona = person("mona")
+        User.objects.filter(pk=mona.user.pk).update(is_staff=True)
+        mona.user.groups.add(Role.objects.get(name="moderator"))
+        assert self.send(mona.client, call, ids).status_code == call.stranger
+
+    def test_by_who_is_suspended(self, call: Call, club, ids) -> None:
+        for one in (club.owner, club.admin, club.member):
+            User.objects.filter(pk=one.user.pk).update(is_active=False)
+            check_refusal(self.send(one.client, call, ids), 403, "suspended")
 
     def test_of_a_group_that_is_not_there(self, call: Call, club, ids) -> None:
         if "{group}" in call.path:
@@ -350,10 +374,20 @@ class TestEveryCall:
 
     def test_of_a_group_that_was_deleted(self, call: Call, club, ids) -> None:
         club.owner.client.delete(club.address)
-        if "{group}" in call.path:
+        if call.former is not None:
+            assert self.send(club.owner.client, call, ids).status_code == call.owner, "she keeps what was hers"
+        elif "{group}" in call.path:
             check_refusal(self.send(club.owner.client, call, ids), 404, "not_found")
         elif "{token}" in call.path:
             check_refusal(self.send(club.owner.client, call, ids), 404, "invite_invalid")
+
+
+def test_the_table_has_every_call_about_groups() -> None:
+    tabled = {(call.method, re.sub(r"{\w+}", "{}", call.path)) for call in CALLS}
+    for template, methods in schema_paths().items():
+        path = re.sub(r"{\w+}", "{}", template.removeprefix("/api/"))
+        if "{group_id}" in template or path.startswith(("groups", "invite", "history", "message")):
+            assert {(method, path) for method in methods} <= tabled
 
 
 @pytest.mark.parametrize("path", ["grp-1", "grp-FFFFFFFFFFFF", "usr-0123456789ab", "grp-0123456789ab/x"])
