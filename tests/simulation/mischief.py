@@ -1,7 +1,10 @@
-"""What people's devices do that they should not: use a client id again for other words, confirm what is not theirs."""
+"""What people's devices do that they should not: use a client id again for other words, confirm what is not theirs; and
+cannot help: what they fail to store they do not confirm.
+"""
 
 import asyncio
-from collections.abc import Iterable, Iterator
+import time
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from tests.client.history import ClientId, Frame, SentMessage
@@ -85,6 +88,45 @@ class Reuses:
         elif frame["code"] == "conflict":
             reuse.take_conflict()
         return True
+
+
+class Forgetting:
+    """The messages of a group that one device showed and could not store, as with a full disk: each comes again, since
+    it was not confirmed, whatever came after it was.
+    """
+
+    def __init__(self, client: SimClient) -> None:
+        self._client = client
+        self._is_failing = False
+        self._forgotten: list[str] = []
+        client.diverts = _either(client.diverts, self._take)
+
+    def begin(self) -> None:
+        """The next message of the group cannot be stored."""
+        self._is_failing = True
+
+    def find_wrong(self) -> Iterator[str]:
+        """Messages that did not come again."""
+        history = self._client.history
+        for message_id in () if history.is_logged_out else self._forgotten:
+            if not history.shown[message_id].repeats:
+                yield f"{message_id} was not confirmed by {history.device_id} and never came again"
+
+    def _take(self, frame: Frame) -> bool:
+        """Whether a frame is shown, and not confirmed."""
+        if not self._is_failing or frame["action"] != "incoming_message" or not frame.get("group_id"):
+            return False
+        client = self._client
+        if frame["message_id"] in client.history.shown:
+            return False
+        self._is_failing = False
+        self._forgotten.append(frame["message_id"])
+        client.history.record(frame, at=time.monotonic(), connection=client.connection)
+        return True
+
+
+def _either(first: Callable[[Frame], bool], second: Callable[[Frame], bool]) -> Callable[[Frame], bool]:
+    return lambda frame: first(frame) or second(frame)
 
 
 def is_settled(message: SentMessage) -> bool:

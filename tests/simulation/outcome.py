@@ -83,7 +83,7 @@ def list_group_findings(histories: Sequence[History], document: Mapping[str, Any
     stays: dict[str, list[Stay]] = defaultdict(list)
     for user_id, start, end in document["stays"] if document is not None else ():
         stays[user_id].append(Stay(start=start, end=end))
-    return list(find_in_group(GROUP, histories, stays)) if document is not None else []
+    return list(find_in_group(GROUP, histories, stays, document["rows"])) if document is not None else []
 
 
 def list_keeping_nothing(plan: Plan) -> list[str]:

@@ -35,6 +35,7 @@ class Act(StrEnum):
     GROUP_SEND = "write to the group"  # `count` messages, one after another
     GROUP_LEAVE = "leave the group"  # and comes back after `duration_ms`
     GROUP_REMOVE = "remove from the group"  # the owner removes `peer`, and adds them after `duration_ms`
+    GROUP_FORGET = "cannot store"  # the next message of the group; connects anew after `duration_ms`
     TYPING = "typing"
     OPEN_CHAT = "open chat"
 
@@ -60,7 +61,8 @@ class FaultKind(StrEnum):
     DELAY = "delay"  # keeps what passes for a while, and lets it cross
 
 
-PROCESSES = ("gateway 0", "gateway 1", "relay 0", "relay 1", "worker")
+WORKER = "worker"
+PROCESSES = ("gateway 0", "gateway 1", "relay 0", "relay 1", WORKER)
 CACHE, LOG, STORE, DATABASE, BUS = "cache", "log", "store", "database", "bus"
 SOCKETS = ("sockets 0", "sockets 1")  # all lines between clients and one gateway
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from tests.simulation.plan import CACHE, LOG, STORE, Act, Device, Fault, FaultKind, Operation, Person, Plan
+from tests.simulation.plan import CACHE, LOG, STORE, WORKER, Act, Device, Fault, FaultKind, Operation, Person, Plan
 from tests.simulation.trace import Event
 
 STREAMS_SEED = 6
@@ -75,6 +75,22 @@ def _log_in(at_ms: int, device: Device) -> Operation:
 
 def _log_out(at_ms: int, device: Device) -> Operation:
     return Operation(at_ms=at_ms, device=device, act=Act.LOG_OUT)
+
+
+def _write_to_group(at_ms: int, device: Device) -> Operation:
+    return Operation(at_ms=at_ms, device=device, act=Act.GROUP_SEND)
+
+
+def _leave_group(at_ms: int, device: Device, until_ms: int) -> Operation:
+    return Operation(at_ms=at_ms, device=device, act=Act.GROUP_LEAVE, duration_ms=until_ms - at_ms)
+
+
+def _fail_to_store(at_ms: int, device: Device, until_ms: int) -> Operation:
+    return Operation(at_ms=at_ms, device=device, act=Act.GROUP_FORGET, duration_ms=until_ms - at_ms)
+
+
+def _block(at_ms: int, device: Device, peer: str, until_ms: int) -> Operation:
+    return Operation(at_ms=at_ms, device=device, act=Act.BLOCK, peer=peer, duration_ms=until_ms - at_ms)
 
 
 def _fault(at_ms: int, kind: FaultKind, target: str, until_ms: int) -> Fault:
@@ -182,7 +198,7 @@ def _log_lost_with_a_batch_in_hand() -> Scenario:
 
 
 def _inbox_comes_back() -> Scenario:
-    sent = _send(3_000, ALICE_1, BOB)
+    sent = _send(9_000, ALICE_1, BOB)
     return Scenario(
         name="inbox-comes-back",
         purpose="A device is removed, and with it its inbox, in which a message waits; the cache loses power before "
@@ -190,13 +206,95 @@ def _inbox_comes_back() -> Scenario:
         plan=Plan(
             seed=STREAMS_SEED,
             people=(_person(ALICE, ALICE_1), _person(BOB, BOB_1, BOB_2)),
-            operations=(_stay_offline(1_000, BOB_2, until_ms=20_000), sent, _log_out(6_500, BOB_2)),
+            operations=(_stay_offline(8_000, BOB_2, until_ms=26_000), sent, _log_out(12_500, BOB_2)),
             # What was written in the last second is lost.
-            faults=(_fault(7_000, FaultKind.POWER_LOSS, CACHE, until_ms=8_000),),
+            faults=(_fault(13_000, FaultKind.POWER_LOSS, CACHE, until_ms=14_000),),
         ),
-        expected=(_gets_both_ticks(sent), Line("nemesis", "cache: power loss")),
+        expected=(
+            # An inbox is made when it is asked for, and a user's only one by one.
+            Line(BOB_2.device_id, "gets inbox_drained"),
+            _gets_both_ticks(sent),
+            Line("nemesis", "cache: power loss"),
+        ),
         ruled_out=(_gets(BOB_2, sent),),
         counted={"logged out": 1, "forget_device": 1},
+    )
+
+
+def _block_unheard_of() -> Scenario:
+    before = _send(3_000, ALICE_1, BOB)
+    after = _send(10_000, ALICE_1, BOB)
+    return Scenario(
+        name="block-unheard-of",
+        purpose="Somebody blocks another one while the cache is cut off, so that no gateway hears of it and the cache "
+        "itself says otherwise; what the gateway lets through the relay must withdraw.",
+        plan=Plan(
+            seed=STREAMS_SEED,
+            people=(_person(ALICE, ALICE_1), _person(BOB, BOB_1)),
+            operations=(before, _block(6_000, BOB_1, ALICE, until_ms=30_000), after),
+            faults=(_fault(5_000, FaultKind.CUT_OFF, CACHE, until_ms=8_000),),
+        ),
+        expected=(
+            _gets(BOB_1, before),
+            Line("nemesis", "cache: cut off"),
+            _gets_tick(after),
+            Line(ALICE_1.device_id, "forbidden"),
+        ),
+    )
+
+
+def _first_not_stored() -> Scenario:
+    first = _write_to_group(3_000, ALICE_1)
+    second = _write_to_group(4_000, ALICE_1)
+    return Scenario(
+        name="first-not-stored",
+        purpose="A device of a group's member cannot store a message and does not confirm it, but confirms the next; "
+        "it gets the first one again.",
+        plan=Plan(
+            seed=STREAMS_SEED,
+            people=(_person(ALICE, ALICE_1), _person(BOB, BOB_1)),
+            operations=(_fail_to_store(2_000, BOB_1, until_ms=8_000), first, second),
+            faults=(),
+            members=(ALICE, BOB),
+        ),
+        expected=(_gets(BOB_1, first), _gets(BOB_1, second), _gets_both_ticks(second), _gets(BOB_1, first)),
+    )
+
+
+def _group_goes_on_under_a_rebuild() -> Scenario:
+    rounds = 12
+    begins = [(10_000 + 15_000 * number, 200 + 400 * number) for number in range(rounds)]
+    devices = [Device(BOB, f"dev-0000000002{number:02x}") for number in range(2, 2 + rounds)]
+    sent = [_write_to_group(at_ms + after_ms + 500, ALICE_1) for at_ms, after_ms in begins]
+    return Scenario(
+        name="group-goes-on-under-a-rebuild",
+        purpose="While the inbox of a new device is made, somebody writes to the group, and the device's user leaves "
+        "it: what is read of the group later must not say more than what was read of it before. It takes half a second "
+        "from one read to the next, for the store is slow; in some round the worker is paused between the two that "
+        "matter.",
+        plan=Plan(
+            seed=STREAMS_SEED,
+            people=(_person(ALICE, ALICE_1), _person(BOB, BOB_1)),
+            operations=(
+                *sent,
+                *(_log_in(at_ms, device) for (at_ms, _), device in zip(begins, devices, strict=True)),
+                *(
+                    _leave_group(at_ms + after_ms + 1_000, BOB_1, until_ms=at_ms + after_ms + 7_000)
+                    for at_ms, after_ms in begins
+                ),
+            ),
+            faults=tuple(
+                fault
+                for at_ms, after_ms in begins
+                for fault in (
+                    _fault(at_ms, FaultKind.SLOW, STORE, until_ms=at_ms + after_ms),
+                    _fault(at_ms + after_ms, FaultKind.PAUSE, WORKER, until_ms=at_ms + after_ms + 3_000),
+                )
+            ),
+            members=(ALICE, BOB),
+        ),
+        expected=tuple(_gets(device, message) for device, message in zip(devices, sent, strict=True)),
+        counted={"fault pause worker": rounds, "operation leave the group": rounds, "operation log in": rounds},
     )
 
 
@@ -207,5 +305,8 @@ SCENARIOS = {
         _removed_unannounced(),
         _log_lost_with_a_batch_in_hand(),
         _inbox_comes_back(),
+        _block_unheard_of(),
+        _first_not_stored(),
+        _group_goes_on_under_a_rebuild(),
     )
 }

@@ -1,11 +1,15 @@
-"""Whose ✓ it is where a client id was used for other words."""
+"""Whose ✓ it is where a client id was used for other words; and what must come again since it was not confirmed."""
 
 from collections.abc import Callable
 
 import pytest
 
-from tests.client.history import Acknowledgement, Attempt, SentMessage
-from tests.simulation.mischief import Reuse
+from tests.client.history import Acknowledgement, Attempt, Frame, SentMessage
+from tests.simulation.client import SimClient
+from tests.simulation.honest_site import HonestSite
+from tests.simulation.mischief import Forgetting, Reuse
+from tests.simulation.planning import make_plan
+from tests.simulation.trace import Trace
 
 FIRST, LATER = "msg-1", "msg-2"
 
@@ -47,3 +51,38 @@ def test_a_tick_is_for_the_other_words_unless_it_may_be_for_the_first(
     for event in events:
         event(reuse)
     assert reuse.is_taken is is_taken
+
+
+@pytest.fixture
+def client() -> SimClient:
+    """Return a client that is not online."""
+    plan = make_plan(3)
+    return SimClient(HonestSite(plan), plan.people[0].devices[0], Trace())
+
+
+def incoming(number: int, group_id: str | None = "grp-1") -> Frame:
+    common = {"action": "incoming_message", "sender_id": "usr-b", "timestamp": number, "group_id": group_id}
+    return common | {"message_id": f"msg-{number}", "content": f"word {number}", "sequence": number}
+
+
+def test_what_could_not_be_stored_must_come_again(client: SimClient) -> None:
+    forgetting = Forgetting(client)
+    assert not client.diverts(incoming(1)), "it can store as yet"
+    forgetting.begin()
+    assert not client.diverts(incoming(2, None)), "this is of no group"
+    assert client.diverts(incoming(3))
+    assert not client.diverts(incoming(4)), "the next it can store again"
+    assert list(forgetting.find_wrong()) == [
+        f"msg-3 was not confirmed by {client.device.device_id} and never came again"
+    ]
+    assert not client.diverts(incoming(3))
+    client.history.record(incoming(3), at=9.0, connection=2)
+    assert list(forgetting.find_wrong()) == []
+
+
+def test_a_device_that_logged_out_gets_nothing_again(client: SimClient) -> None:
+    forgetting = Forgetting(client)
+    forgetting.begin()
+    assert client.diverts(incoming(1))
+    client.history.logged_out_at = 9.0
+    assert list(forgetting.find_wrong()) == []

@@ -5,7 +5,8 @@ from collections import Counter
 import pytest
 
 from tests.simulation.plan import TARGETS, Act, CallDice, CallFault, CallOutcome, Plan
-from tests.simulation.planning import LEAST_FAULTS, LEAST_OPERATIONS, make_plan
+from tests.simulation.planning import LEAST_FAULTS, LEAST_OPERATIONS, WEIGHTS, make_plan
+from tests.simulation.scenarios import SCENARIOS
 
 SEEDS = range(1, 101)
 
@@ -22,8 +23,13 @@ def test_all_plans_together_do_and_break_everything() -> None:
     plans = [make_plan(seed) for seed in SEEDS]
     acts = Counter(operation.act for plan in plans for operation in plan.operations)
     struck = Counter((fault.kind, fault.target) for plan in plans for fault in plan.faults)
-    assert set(acts) == set(Act)
+    assert set(acts) == set(WEIGHTS)
     assert set(struck) == {(kind, target) for kind, targets in TARGETS.items() for target in targets}
+
+
+def test_an_act_that_no_seed_draws_stands_in_a_scenario() -> None:
+    written = {operation.act for scenario in SCENARIOS.values() for operation in scenario.plan.operations}
+    assert set(Act) == {*WEIGHTS, *written}
 
 
 def test_a_seed_gives_the_same_plan_each_time_and_another_seed_another() -> None:

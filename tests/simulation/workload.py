@@ -15,7 +15,7 @@ from tests.faults.checker import Block
 from tests.faults.checker.events import Events
 from tests.faults.checker.promises import find_undelivered
 from tests.simulation.client import Connector, SimClient
-from tests.simulation.mischief import Reuses, confirm_as_stranger
+from tests.simulation.mischief import Forgetting, Reuses, confirm_as_stranger
 from tests.simulation.plan import GROUP, Act, Device, Operation, Plan
 from tests.simulation.trace import Trace
 
@@ -73,6 +73,7 @@ class Workload:
         self._blocks: dict[tuple[str, str], int] = {}
         self._numbers: Counter[str] = Counter()
         self._reuses: dict[SimClient, Reuses] = {}
+        self._forgetting: dict[SimClient, Forgetting] = {}
         self._seen: set[str] = set()  # devices that have begun to log in
         for person in plan.people:
             for device in person.devices:
@@ -129,6 +130,8 @@ class Workload:
         """Every connection ends."""
         for reuses in self._reuses.values():
             self.failures += reuses.find_wrong()
+        for forgetting in self._forgetting.values():
+            self.failures += forgetting.find_wrong()
         for client in self._present.values():
             self._note_failure(client)
             client.wake_up()
@@ -183,6 +186,8 @@ class Workload:
                 self._begin(self._be_outside(client.user_id, self._site.leave_group, operation.duration_ms))
             case Act.GROUP_REMOVE:
                 self._begin(self._be_outside(peer, self._site.remove_member, operation.duration_ms))
+            case Act.GROUP_FORGET:
+                self._begin(self._fail_to_store(client, operation.duration_ms))
             case Act.TYPING:
                 client.send_frame({"action": "typing", "receiver_id": peer, "state": "start"})
             case Act.OPEN_CHAT:
@@ -217,6 +222,11 @@ class Workload:
         client.fall_asleep()
         await asyncio.sleep(duration_ms / 1000)
         client.wake_up()
+
+    async def _fail_to_store(self, client: SimClient, duration_ms: int) -> None:
+        self._forgetting[client].begin()
+        await asyncio.sleep(duration_ms / 1000)
+        client.cut()
 
     async def _log_in(self, device: Device) -> None:
         self._seen.add(device.device_id)
@@ -292,6 +302,7 @@ class Workload:
     def _make_client(self, device: Device) -> SimClient:
         client = SimClient(self._site, device, self._trace)
         self._reuses[client] = Reuses(client)
+        self._forgetting[client] = Forgetting(client)
         return client
 
     def _begin(self, doing: Coroutine[None, None, None]) -> None:

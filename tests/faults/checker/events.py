@@ -22,11 +22,7 @@ class Events:
             for message in history.sent.values():
                 if not message.is_to_group:
                     self._add(history, message)
-        self.late_codes: dict[tuple[str, str], set[str]] = defaultdict(set)  # by sender and id that stands
-        for history in histories:
-            for error in history.errors:
-                if "message_id" in error:
-                    self.late_codes[history.user_id, error["message_id"]].add(error["code"])
+        self.late_codes = list_late_codes(histories)
         self.shown: dict[History, dict[str, list[ShownMessage]]] = {}  # by content
         for history in histories:
             by_content: dict[str, list[ShownMessage]] = defaultdict(list)
@@ -96,3 +92,13 @@ class Events:
 def list_direct(history: History) -> list[ShownMessage]:
     """What came to a device from person to person, in the order of first arrival."""
     return [shown for shown in history.shown.values() if shown.group_id is None]
+
+
+def list_late_codes(histories: Sequence[History]) -> dict[tuple[str, str], set[str]]:
+    """The codes of errors that name a message, by the user who heard them and the id that stands."""
+    codes: dict[tuple[str, str], set[str]] = defaultdict(set)
+    for history in histories:
+        for error in history.errors:
+            if "message_id" in error:
+                codes[history.user_id, error["message_id"]].add(error["code"])
+    return codes

@@ -1,11 +1,14 @@
 """What members of a group were promised, judged by their own histories and by who was a member when."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
+from apps.protocol.ids import client_id_key
 from tests.client.history import GroupEvent, History, SentMessage
+from tests.faults.checker.events import list_late_codes
 from tests.faults.checker.report import Finding
 
 JOINING, LEAVING = ("created", "joined"), ("left", "removed")
@@ -23,6 +26,15 @@ class Stay:
         return self.start < sequence and (self.end is None or sequence < self.end)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sent:
+    """A message that somebody must get; its ``sequence`` is the one that stands."""
+
+    sender: History
+    message: SentMessage
+    sequence: int
+
+
 def list_stays(group_id: str, events: Iterable[GroupEvent]) -> dict[str, list[Stay]]:
     """Everybody's times in a group, as its events tell them to one who was there from beginning to end."""
     stays: dict[str, list[Stay]] = defaultdict(list)
@@ -36,45 +48,74 @@ def list_stays(group_id: str, events: Iterable[GroupEvent]) -> dict[str, list[St
     return stays
 
 
-def find_in_groups(histories: Sequence[History]) -> Iterator[Finding]:
+def find_in_groups(histories: Sequence[History], rows: Sequence[Mapping[str, Any]] = ()) -> Iterator[Finding]:
     """The same of every group of which all is known: somebody heard that it was created."""
     events = {event.event_id: event for history in histories for event in history.group_events.values()}
     for group_id in sorted({event.group_id for event in events.values() if event.kind == "created"}):
-        yield from find_in_group(group_id, histories, list_stays(group_id, events.values()))
+        yield from find_in_group(group_id, histories, list_stays(group_id, events.values()), rows)
 
 
 def find_in_group(
-    group_id: str, histories: Sequence[History], stays: Mapping[str, Sequence[Stay]]
+    group_id: str,
+    histories: Sequence[History],
+    stays: Mapping[str, Sequence[Stay]],
+    rows: Sequence[Mapping[str, Any]] = (),
 ) -> Iterator[Finding]:
-    """Everything that a member got too much, too little, twice or out of order. Contents are unique within a run."""
-    sent = {
-        message.content: (sender, message)
-        for sender in histories
-        for message in sender.sent.values()
-        if message.receiver_id == group_id and message.sequence is not None and not message.is_refused
-    }
+    """Everything that a member got too much, too little, twice or out of order. Contents are unique within a run.
+
+    ``rows``, of the Message DB where that is known, tell what became of what was sent by who logged out.
+    """
+    sent = {one.message.content: one for one in _list_sent(group_id, histories, rows)}
     by_user: dict[str, list[History]] = defaultdict(list)
     for history in histories:
         by_user[history.user_id].append(history)
         yield from _find_at_device(group_id, history, stays.get(history.user_id, []), sent)
-    for sender, message in sent.values():
-        yield from _find_lost(sender, message, by_user, stays)
-        if not sender.is_logged_out:
-            yield from _find_in_counts(sender, message, stays)
+    contents = {one.device_id: {shown.content for shown in one.shown.values()} for one in histories}
+    for one in sent.values():
+        yield from _find_lost(one, by_user, contents, stays)
+        if not one.sender.is_logged_out:
+            yield from _find_in_counts(one.sender, one.message, stays)
     yield from _find_events_at_wrong_places(group_id, histories)
 
 
+def _list_sent(group_id: str, histories: Sequence[History], rows: Sequence[Mapping[str, Any]]) -> Iterator[Sent]:
+    """What got ✓ and was not withdrawn. A late error comes to all of the sender's devices, and the sending one may have
+    logged out by then; nor does it hear any more which id and sequence stand.
+    """
+    late_codes = list_late_codes(histories)
+    refused = {name for row in rows if row["refusal"] for name in _name_row(row)}
+    sequences = {one.content: one.sequence for history in histories for one in history.shown.values()}
+    for sender in histories:
+        for message in sender.sent.values():
+            if message.receiver_id != group_id or message.sequence is None or message.is_refused:
+                continue
+            if (sender.user_id, message.message_id) in late_codes:
+                continue
+            if not sender.is_logged_out:
+                yield Sent(sender=sender, message=message, sequence=message.sequence)
+            elif refused.isdisjoint({message.message_id, (sender.device_id, client_id_key(message.client_id))}):
+                sequence = sequences.get(message.content, message.sequence)
+                yield Sent(sender=sender, message=message, sequence=sequence)
+
+
+def _name_row(row: Mapping[str, Any]) -> Iterator[str | tuple[str, str]]:
+    """The names of a message: its id, and the sender's own where that is known."""
+    yield row["message_id"]
+    if "client_id" in row:
+        yield row["sender_device"], row["client_id"]
+
+
 def _find_at_device(
-    group_id: str, history: History, stays: Sequence[Stay], sent: Mapping[str, tuple[History, SentMessage]]
+    group_id: str, history: History, stays: Sequence[Stay], sent: Mapping[str, Sent]
 ) -> Iterator[Finding]:
     shown = [one for one in history.shown.values() if one.group_id == group_id]
     for one in shown:
-        sender, message = sent.get(one.content, (None, None))
-        if not any(stay.covers(one.sequence) for stay in stays) or sender is history:
+        known = sent.get(one.content)
+        if not any(stay.covers(one.sequence) for stay in stays) or (known is not None and known.sender is history):
             detail = f"{one.content!r} ({one.sequence}) came to {history.device_id}, whose stays are {list(stays)}"
             yield Finding(kind="no right", detail=detail)
-        if message is not None and message.sequence != one.sequence:
-            detail = f"{one.content!r} is {one.sequence} at {history.device_id}, {message.sequence} at its sender"
+        if known is not None and known.sequence != one.sequence:
+            detail = f"{one.content!r} is {one.sequence} at {history.device_id}, {known.sequence} at its sender"
             yield Finding(kind="two orders", detail=detail)
     for one, later in pairwise(shown):
         if later.sequence <= one.sequence:
@@ -86,28 +127,24 @@ def _find_at_device(
 
 
 def _find_lost(
-    sender: History,
-    message: SentMessage,
+    sent: Sent,
     by_user: Mapping[str, Sequence[History]],
+    contents: Mapping[str, Set[str]],
     stays: Mapping[str, Sequence[Stay]],
 ) -> Iterator[Finding]:
     """Each device that was there has it; where none of a member's was, the next one does."""
+    sender, message = sent.sender, sent.message
+    described = f"{message.content!r} ({sent.sequence})"
     for user_id, mine in stays.items():
-        if not any(stay.covers(message.sequence or 0) for stay in mine):
+        if not any(stay.covers(sent.sequence) for stay in mine):
             continue
         devices = [one for one in by_user.get(user_id, ()) if one is not sender and not one.is_logged_out]
-        having = [one for one in by_user.get(user_id, ()) if _has(one, message)]
+        having = [one for one in by_user.get(user_id, ()) if message.content in contents[one.device_id]]
         for device in devices:
             if device.logged_in_at <= message.submitted_at and device not in having:
-                yield Finding(
-                    kind="lost", detail=f"{_describe(message)} never came to {device.device_id}: {list(mine)}"
-                )
+                yield Finding(kind="lost", detail=f"{described} never came to {device.device_id}: {list(mine)}")
         if devices and not having and user_id != sender.user_id:
-            yield Finding(kind="lost", detail=f"{_describe(message)} came to no device of {user_id}")
-
-
-def _has(device: History, message: SentMessage) -> bool:
-    return any(one.content == message.content for one in device.shown.values())
+            yield Finding(kind="lost", detail=f"{described} came to no device of {user_id}")
 
 
 def _find_events_at_wrong_places(group_id: str, histories: Sequence[History]) -> Iterator[Finding]:
@@ -121,10 +158,6 @@ def _find_events_at_wrong_places(group_id: str, histories: Sequence[History]) ->
             if mine and event.kind in LEAVING and late:
                 detail = f"{history.device_id}: {late[0].content!r} ({late[0].sequence}) came after {event}"
                 yield Finding(kind="disordered", detail=detail)
-
-
-def _describe(message: SentMessage) -> str:
-    return f"{message.content!r} ({message.sequence})"
 
 
 def _find_in_counts(sender: History, message: SentMessage, stays: Mapping[str, Sequence[Stay]]) -> Iterator[Finding]:

@@ -29,7 +29,7 @@ def check(
     findings += find_without_right(run, blocks)
     findings += find_refused(run, blocks)
     findings += find_withdrawn(run)
-    findings += find_in_groups(histories)
+    findings += find_in_groups(histories, (end_state or {}).get("rows", ()))
     findings += [Finding(kind="left in an inbox", detail=f"{key}: {n}") for key, n in (waiting or {}).items() if n]
     findings += find_in_remains(run, end_state or {})
     return Report(counts=count_events(run), findings=tuple(findings))
