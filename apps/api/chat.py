@@ -34,11 +34,12 @@ class ChatView(PolledApiView):
         since_ms = read_number(request, "timestamp", default=0, lowest=0)
         cursor = read_number_cursor(request)
         # What was written before the member joined is not theirs: neither by a time nor by a cursor of another group.
-        after = max(cursor, member.from_sequence) if cursor or not since_ms else None
+        after = max(cursor, member.from_sequence)
+        since_ms = 0 if cursor else since_ms
         texts = list_page(PageRequest(group_id=group_id, after=after, since_ms=since_ms, limit=limit + 1))
         messages: list[dict[str, Any]] = [orjson.loads(text) for text in texts]
         return page_response(
-            [one for one in messages if one["sequence"] > member.from_sequence],
+            messages,
             size=limit,
             key=lambda message: message["sequence"],
             build=lambda message: message,

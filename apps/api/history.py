@@ -2,6 +2,7 @@
 
 import time
 from dataclasses import replace
+from operator import itemgetter
 from typing import Any
 
 import orjson
@@ -69,7 +70,7 @@ class HistoryView(ApiView):
             rows = _list_group_messages(participant_id, window, below, keeps=keeps)
         else:
             rows = _list_messages(user_id, participant_id, window, below)
-        return page_response(rows, size=limit, key=lambda row: row.sequence, build=build_message)
+        return page_response(rows, size=limit, key=itemgetter("sequence"), build=dict)
 
 
 class ConversationsView(PolledApiView):
@@ -86,46 +87,48 @@ class ConversationsView(PolledApiView):
         return page_response(rows, size=PAGE_SIZE, key=_conversation_key, build=lambda row: _build(row, user_id))
 
 
-def build_message(body: Body) -> dict[str, Any]:
+def build_message(body: Body, *, polled: bool = False) -> dict[str, Any]:
     """The fields of ``incoming_message``, with ``receiver_id``, which is null where a group is it; ``delivered``: a
-    device of theirs confirmed it, or one of every member.
+    device of theirs confirmed it, or one of every member. Nobody confirms what is ``polled``: nothing is said of it.
     """
     fields: dict[str, Any] = orjson.loads(build_incoming(body, for_sender=True))
     del fields["action"]
-    return {"receiver_id": None} | fields | {"delivered": body.delivered}
+    return {"receiver_id": None} | fields | ({} if polled else {"delivered": body.delivered})
 
 
-def _list_messages(user_id: str, participant_id: str, window: Window, below: int) -> list[Body]:
+def _list_messages(user_id: str, participant_id: str, window: Window, below: int) -> list[dict[str, Any]]:
     if participant_id == user_id:
         raise NotFoundError("conversation")
     get_user(participant_id)
-    return get_message_store().history.list_messages(conversation_id(user_id, participant_id), window, below)
+    rows = get_message_store().history.list_messages(conversation_id(user_id, participant_id), window, below)
+    return [build_message(row) for row in rows]
 
 
-def _list_group_messages(group_id: str, window: Window, below: int, *, keeps: bool) -> list[Body]:
+def _list_group_messages(group_id: str, window: Window, below: int, *, keeps: bool) -> list[dict[str, Any]]:
     """What the user was there for. Raises NotFoundError, and HistoryOff where nothing is kept for them."""
     pair = (group_id, window.keeper_id)
     spells = sorted(list_spells_of([pair]).get(pair, ()), key=lambda spell: spell.from_sequence, reverse=True)
     if not spells:
         raise NotFoundError("conversation")
-    found: list[Body] = []
+    found: list[dict[str, Any]] = []
     for spell in spells:
         until = below if spell.to_sequence is None else min(below, spell.to_sequence)
         rest = replace(window, limit=window.limit - len(found))
         if rest.limit and until > spell.from_sequence:
             rows = _list_kept_in_group(group_id, rest, until, keeps=keeps)
-            found += [row for row in rows if spell.covers(row.sequence)]
+            found += [row for row in rows if spell.covers(row["sequence"])]
     if not found and not keeps:
         raise HistoryOff
     return found
 
 
-def _list_kept_in_group(group_id: str, window: Window, below: int, *, keeps: bool) -> list[Body]:
+def _list_kept_in_group(group_id: str, window: Window, below: int, *, keeps: bool) -> list[dict[str, Any]]:
     """What the user keeps, and what is kept for all members under the group's own id; the newest first."""
     history = get_message_store().history
-    rows = history.list_messages(group_id, replace(window, keeper_id=group_id, after_ms=0), below)
-    rows += history.list_messages(group_id, window, below) if keeps else []
-    return sorted(rows, key=lambda row: row.sequence, reverse=True)[: window.limit]
+    of_all = history.list_messages(group_id, replace(window, keeper_id=group_id, after_ms=0), below)
+    own = history.list_messages(group_id, window, below) if keeps else []
+    rows = [build_message(row, polled=True) for row in of_all] + [build_message(row) for row in own]
+    return sorted(rows, key=itemgetter("sequence"), reverse=True)[: window.limit]
 
 
 def _build(row: Conversation, user_id: str) -> dict[str, Any]:

@@ -88,7 +88,7 @@ def _cut_at_what_is_not_in_force(rows: Sequence[GroupRow]) -> Sequence[GroupRow]
 
 
 def _deliver(store: MessageStore, group_id: str, rows: Sequence[GroupRow], bus: BusSender) -> None:
-    members = load_members(store, group_id)
+    members = load_members(store, group_id, rows[0].sequence)
     add_missing_pointers(store, members)
     message_ids = [row.message_id for row in rows if not row.is_event]
     event_ids = [row.message_id for row in rows if row.is_event]

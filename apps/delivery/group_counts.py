@@ -13,7 +13,7 @@ from apps.delivery.frames import build_outcome, to_change
 from apps.delivery.group_due import counting, note_telling, note_told
 from apps.delivery.group_members import load_members
 from apps.delivery.group_tally import Tally
-from apps.groups.selectors import list_spells_of
+from apps.groups.selectors import list_by_id, list_spells_of
 from apps.inbox.inbox import Change
 from apps.messagestore.base import Standing
 from apps.messagestore.groups import GroupRow, Settlement
@@ -33,7 +33,7 @@ def count_group(group_id: str, bus: BusSender, *, whole: bool = False) -> int:
             return 0
         above = 0 if whole else max(0, lowest - 1)
         rows = [row for row in store.groups.list_waiting({group_id: above}) if not row.is_event]
-        tally = Tally(load_members(store, group_id)) if rows else None
+        tally = Tally(load_members(store, group_id, rows[0].sequence)) if rows else None
         settled = [(row, settlement) for row in rows if tally and _has_changed(row, settlement := tally.settle(row))]
         settlements = [settlement for _, settlement in settled]
         # Once it is written nobody sees any more that the count has grown: what was begun is remembered first.
@@ -58,12 +58,14 @@ def _tell(message_ids: Sequence[str], bus: BusSender) -> None:
 
 
 def count_message(standing: Standing) -> dict[str, int]:
-    """How many of how many members have a message of a group, and how many have read it, by now."""
+    """How many of how many members have a message of a group, and how many have read it, by now; not the latter where
+    the group is polled.
+    """
     store = get_message_store()
-    readers = _list_readers(standing)
+    read = _count_readers(standing)
     if not standing.undelivered:
-        return {"delivered": standing.delivered_count, "members": standing.members, "read": len(readers)}
-    members = load_members(store, standing.group_id)
+        return {"delivered": standing.delivered_count, "members": standing.members} | read
+    members = load_members(store, standing.group_id, standing.sequence)
     row = GroupRow(
         message_id=standing.message_id,
         group_id=standing.group_id,
@@ -75,11 +77,16 @@ def count_message(standing: Standing) -> dict[str, int]:
         delivered_count=standing.delivered_count,
     )
     delivered = max(standing.delivered_count, Tally(members).settle(row).delivered_count)
-    return {"delivered": delivered, "members": standing.members, "read": len(readers)}
+    return {"delivered": delivered, "members": standing.members} | read
 
 
-def _list_readers(standing: Standing) -> list[str]:
-    """Who of its receivers has read a message, of those who let others see it."""
+def _count_readers(standing: Standing) -> dict[str, int]:
+    """How many of its receivers have read a message, of those who let others see it. Of a group that is polled it is
+    not said: there a hundred thousand may have a pointer.
+    """
+    group = list_by_id([standing.group_id]).get(standing.group_id)
+    if group is not None and group.is_polled:
+        return {}
     read = {
         pointer.reader_id
         for pointer in get_message_store().list_read_pointers(standing.group_id)
@@ -87,13 +94,14 @@ def _list_readers(standing: Standing) -> list[str]:
     }
     spells = list_spells_of({(standing.group_id, reader_id) for reader_id in read})
     facts = list_delivery_facts(sorted(read))
-    return [
+    seen = [
         reader_id
         for (_, reader_id), times in spells.items()
         if reader_id in facts
         and facts[reader_id].read_receipts
         and any(spell.covers(standing.sequence) for spell in times)
     ]
+    return {"read": len(seen)}
 
 
 def _has_changed(row: GroupRow, settlement: Settlement) -> bool:

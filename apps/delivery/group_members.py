@@ -12,7 +12,9 @@ from apps.messagestore.groups import GroupPointer, GroupRow
 
 @dataclass(slots=True)
 class GroupMembers:
-    """Everybody who is or was a member of a group, as of now; ``pointers`` by (user, device), "" for the user's own."""
+    """People of a group, as of now, each with all times of membership; ``pointers`` by (user, device), "" for the
+    user's own.
+    """
 
     group_id: str
     spells: Mapping[str, Sequence[Spell]]
@@ -67,11 +69,16 @@ class GroupMembers:
         return row.sender_id == user_id or self.own_pointer(user_id).covers(row.sequence)
 
 
-def load_members(store: MessageStore, group_id: str) -> GroupMembers:
-    """A group's people, and how far each of their devices is. Raises StoreUnavailable and a database error."""
-    spells: dict[str, list[Spell]] = defaultdict(list)
+def load_members(store: MessageStore, group_id: str, lowest: int) -> GroupMembers:
+    """Who was a member at this sequence or later, and how far each of their devices is.
+
+    Those who had left before are many in an old group, and nothing from there on is for them.
+    Raises StoreUnavailable and a database error.
+    """
+    everybody: dict[str, list[Spell]] = defaultdict(list)
     for spell in list_spells(group_id):
-        spells[spell.user_id].append(spell)
+        everybody[spell.user_id].append(spell)
+    spells = {user_id: times for user_id, times in everybody.items() if any(one.reaches(lowest) for one in times)}
     pointers = {(one.user_id, one.device_id): one for one in store.groups.list_pointers([group_id])}
     return GroupMembers(group_id=group_id, spells=spells, facts=list_delivery_facts(list(spells)), pointers=pointers)
 

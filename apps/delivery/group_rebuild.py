@@ -5,7 +5,14 @@ from dataclasses import dataclass, field
 
 from apps.delivery.frames import build_group_changed
 from apps.delivery.group_pointers import load_pointers
-from apps.groups.selectors import Spell, list_by_id, list_group_ids, list_present_group_ids, list_spells_of
+from apps.groups.selectors import (
+    Spell,
+    list_by_id,
+    list_event_ids,
+    list_group_ids,
+    list_present_group_ids,
+    list_spells_of,
+)
 from apps.inbox.inbox import Waiting
 from apps.messagestore.base import MessageStore
 from apps.messagestore.groups import GroupEvent, GroupPointer, GroupRow
@@ -22,20 +29,21 @@ class GroupEntries:
 
 
 def list_entries_of_groups(store: MessageStore, user_id: str, device_id: str, since_ms: int) -> GroupEntries:
-    """What the device lacks of its user's groups, and their events since a time that the user was there for. Of groups
-    that are polled no events are told.
+    """What the device lacks of its user's groups, and their events since a time that the user was there for; of groups
+    that are polled only those by which the user came and went.
 
     Nothing above what was stored of a group at the beginning: a later one comes by the fan-out, which has not passed it
     yet. Read up to wherever the group was by then, a message could stand here without the event before it.
     Raises StoreUnavailable and a database error.
     """
-    upto = {one.group_id: one.stored_upto for one in store.groups.list_progress(list_group_ids(user_id)).values()}
-    spells = list_spells_of({(group_id, user_id) for group_id in upto})
+    group_ids = list_group_ids(user_id)
+    upto = {one.group_id: one.stored_upto for one in store.groups.list_progress(group_ids).values()}
+    spells = list_spells_of({(group_id, user_id) for group_id in group_ids})
     if not spells:
         return GroupEntries()
-    pointers = load_pointers(store, spells, [(group_id, user_id, device_id) for group_id, _ in spells])
-    group_ids = sorted(group_id for group_id, _ in spells)
     polled = {group.pk for group in list_by_id(group_ids).values() if group.is_polled}
+    group_ids = sorted(group_id for group_id, _ in spells if group_id in upto)
+    pointers = load_pointers(store, spells, [(group_id, user_id, device_id) for group_id in group_ids])
     messages = [
         (row.message_id, row.group_id, row.sequence, row.timestamp_ms)
         for row in store.groups.list_waiting({one: pointers[one, user_id, device_id].upto for one in group_ids})
@@ -48,7 +56,21 @@ def list_entries_of_groups(store: MessageStore, user_id: str, device_id: str, si
         if event.sequence <= upto[event.group_id]
         and any(spell.sees(event.sequence) for spell in spells[event.group_id, user_id])
     }
+    of_polled = {pair: times for pair, times in spells.items() if pair[0] in polled}
+    events |= {event.event_id: event for event in _list_own_events(store, of_polled, since_ms)}
     return GroupEntries(messages=messages, events=events)
+
+
+def _list_own_events(
+    store: MessageStore, spells: Mapping[tuple[str, str], Sequence[Spell]], since_ms: int
+) -> list[GroupEvent]:
+    event_ids = [
+        event_id
+        for (group_id, _), times in spells.items()
+        for event_id in list_event_ids(group_id, {end for one in times for end in one.ends})
+    ]
+    events = store.groups.list_events_by_id(event_ids).values() if event_ids else ()
+    return [event for event in events if event.timestamp_ms >= since_ms]
 
 
 def list_versions_of_groups(user_id: str) -> list[Waiting]:

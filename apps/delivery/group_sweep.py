@@ -51,14 +51,23 @@ def sweep_counts(bus: BusSender) -> int:
     group_ids = get_message_store().groups.list_waiting_groups(client.get(COUNT_CURSOR_KEY) or "", COUNTED)
     ends_at, done = time.monotonic() + COUNT_SECONDS, 0
     while done < len(group_ids) and (not done or time.monotonic() < ends_at):
-        _release_gone_devices(group_ids[done])
-        count_group(group_ids[done], bus, whole=True)
+        # First the cursor: a run that is killed at a group must not be killed there for ever.
+        client.set(COUNT_CURSOR_KEY, group_ids[done], ex=3_600)
+        _count_whole(group_ids[done], bus)
         done += 1
     if done == len(group_ids) < COUNTED:
         client.delete(COUNT_CURSOR_KEY)
-    else:
-        client.set(COUNT_CURSOR_KEY, group_ids[done - 1], ex=3_600)
     return done
+
+
+def _count_whole(group_id: str, bus: BusSender) -> None:
+    try:
+        _release_gone_devices(group_id)
+        count_group(group_id, bus, whole=True)
+    except (ValkeyError, StoreUnavailable):
+        raise
+    except Exception:
+        logger.exception("the count of %s failed", group_id)
 
 
 def _release_gone_devices(group_id: str) -> None:

@@ -29,8 +29,8 @@ def _fill(group_id: str, drops: str) -> None:
 def _read_store(request: PageRequest) -> tuple[str, ...]:
     ids = get_message_store().groups.list_polled(
         request.group_id,
-        after=request.after or 0,
-        since_ms=0 if request.after is not None else request.since_ms - CLOCKS_MS,
+        after=request.after,
+        since_ms=max(request.since_ms - CLOCKS_MS, 0),
         limit=request.limit,
     )
     return tuple(one.text for one in _load(ids))

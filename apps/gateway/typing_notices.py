@@ -69,17 +69,21 @@ class TypingNotices:
 
     async def _tell_groups(self, batch: dict[Pair, str]) -> None:
         """To those who have the group open; of one group at most a few at once, for nobody can read more."""
-        await learn(self._directory, [member_key(group_id, sender_id) for sender_id, group_id in batch])
+        await learn(self._directory, [one for pair in batch for one in (pair[1], member_key(pair[1], pair[0]))])
         by_group: dict[str, list[tuple[str, str, str]]] = {}
         for (sender_id, group_id), state in batch.items():
-            member = self._directory.find_member(group_id, sender_id)
-            if member is not None and member.exists:
+            if self._is_member(group_id, sender_id):
                 frame = server_frames.typing(sender_id=sender_id, group_id=group_id, state=state)
                 by_group.setdefault(group_id, []).append((group_id, frame, sender_id))
         viewers = await find_viewers_async(list(by_group)) if by_group else {}
         for group_id, frames in by_group.items():
             for server_id in viewers[group_id]:
                 await send_to_viewers(server_id, frames[:MAX_IN_GROUP])
+
+    def _is_member(self, group_id: str, user_id: str) -> bool:
+        """Whoever was in a group when it was deleted stays a member of it, and nobody is to hear them."""
+        group, member = self._directory.find_group(group_id), self._directory.find_member(group_id, user_id)
+        return group is not None and group.exists and member is not None and member.exists
 
     def _may_tell(self, sender_id: str, receiver_id: str) -> bool:
         sender, receiver = self._directory.find(sender_id), self._directory.find(receiver_id)

@@ -1,18 +1,18 @@
-"""What leaves a transaction of groups when it commits; a failure then is logged, and time makes it good."""
+"""What leaves a transaction of groups when it commits."""
 
 from collections.abc import Sequence
 
-from apps.accounts.announcements import on_commit
+from django.db import transaction
+
 from apps.groups.facts import member_key, store_facts
 from apps.protocol.ids import is_user_id
 
 
-def announce_group(group_id: str) -> None:
-    """Write the group's facts into Valkey, and make gateways forget what they knew."""
-    on_commit(store_facts, [group_id])
+def announce_change(group_id: str, user_ids: Sequence[str]) -> None:
+    """Write the facts of a group and of these memberships into Valkey, and make gateways forget what they knew.
 
-
-def announce_members(group_id: str, user_ids: Sequence[str]) -> None:
-    """The same for memberships."""
-    if names := [member_key(group_id, user_id) for user_id in user_ids if is_user_id(user_id)]:
-        on_commit(store_facts, names)
+    A failure is the transaction's caller's, though by then the change stands: who was removed must not read on, so it
+    is to be announced again.
+    """
+    names = [group_id, *(member_key(group_id, one) for one in dict.fromkeys(user_ids) if is_user_id(one))]
+    transaction.on_commit(lambda: store_facts(names))

@@ -9,7 +9,7 @@ from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
 
-from apps.groups.announcements import announce_group, announce_members
+from apps.groups.announcements import announce_change
 from apps.groups.kinds import Kind
 from apps.groups.models import Change, Group, Invite, Member
 from apps.groups.rules import ADMIN, MEMBER, OWNER, Standing, judge
@@ -22,44 +22,77 @@ MODERATOR = "moderator"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """What became of a change. ``user_ids`` are those whom it concerned; ``version`` is the group's after it."""
+    """What became of a change. ``user_ids`` are those whom it concerned; ``version`` is the group's after it.
+    ``pushed``, which only ``carry_out`` tells: messages on at least one side of it are pushed, so that it stands among
+    them in everybody's inboxes.
+    """
 
     refusal: str
     user_ids: tuple[str, ...]
     version: int
+    pushed: bool = False
 
 
 def carry_out(record: GroupChangeSubmitted, sequence: int) -> Outcome:
     """Let a change come into force at its place in the log, or refuse it; the same again for one that was settled.
 
-    Raises ValueError for a kind that this release does not know, and a database error.
+    Raises ValueError for a kind that this release does not know, a database error, and ValkeyError where gateways may
+    not know of it yet: then ask again.
     """
     kind = Kind(record.kind)
     with transaction.atomic():
         # The group's row orders whoever is at work on it: a relay and one that has lost its partition without noticing.
         group = Group.objects.select_for_update().filter(pk=record.group_id).first()
-        settled = Change.objects.filter(pk=record.event_id).first()
-        if settled is not None:
-            return _to_outcome(settled)
-        standing = load_standing(record.group_id, record.by, record.user_ids, record.details)
-        verdict = judge(kind, record.by, record.user_ids, record.details, standing, moderates=record.by == MODERATOR)
-        version = group.version if group is not None else 0
-        if not verdict.refusal:
-            group = group or _create(record)
-            _apply(kind, group, verdict.user_ids, record.details, sequence)
-            version = _finish(group, is_new=kind is Kind.CREATED)
-        change = Change.objects.create(
-            event_id=record.event_id,
-            group_id=record.group_id,
-            sequence=sequence,
-            refusal=verdict.refusal,
-            user_ids=" ".join(verdict.user_ids),
-            version=version,
+        change = Change.objects.filter(pk=record.event_id).first()
+        if change is not None:
+            pushed = _was_pushed(record.group_id, sequence)
+        else:
+            was_polled = group is not None and group.is_polled
+            change, group = _settle(kind, record, sequence, group)
+            is_over = group is None or group.is_polled or group.deleted_at is not None
+            pushed = not (was_polled and is_over)
+        outcome = Outcome(
+            refusal=change.refusal,
+            user_ids=tuple(change.user_ids.split()),
+            version=change.version,
+            pushed=pushed and not change.refusal,
         )
-        if not verdict.refusal:
-            announce_group(record.group_id)
-            announce_members(record.group_id, (record.by, *verdict.user_ids))
-        return _to_outcome(change)
+        if not outcome.refusal:
+            # Of one that was settled too: whoever settled it may have been cut off before this.
+            announce_change(record.group_id, (record.by, *outcome.user_ids))
+        return outcome
+
+
+def _settle(
+    kind: Kind, record: GroupChangeSubmitted, sequence: int, group: Group | None
+) -> tuple[Change, Group | None]:
+    standing = load_standing(record.group_id, record.by, record.user_ids, record.details)
+    verdict = judge(kind, record.by, record.user_ids, record.details, standing, moderates=record.by == MODERATOR)
+    version = group.version if group is not None else 0
+    if not verdict.refusal:
+        group = group or _create(record)
+        _apply(kind, group, verdict.user_ids, record.details, sequence)
+        version = _finish(group, is_new=kind is Kind.CREATED)
+    change = Change.objects.create(
+        event_id=record.event_id,
+        group_id=record.group_id,
+        sequence=sequence,
+        refusal=verdict.refusal,
+        user_ids=" ".join(verdict.user_ids),
+        version=version,
+    )
+    return change, group
+
+
+def _was_pushed(group_id: str, sequence: int) -> bool:
+    """Whether the group was small enough before or after this place in the log: by now it may be another size. What
+    ends a group leaves nothing to push after it.
+    """
+    members = Member.objects.filter(group_id=group_id)
+    before = members.filter(Q(to_sequence=None) | Q(to_sequence__gte=sequence), from_sequence__lt=sequence)
+    after = members.filter(Q(to_sequence=None) | Q(to_sequence__gt=sequence), from_sequence__lte=sequence)
+    sizes = [before.count(), after.count()]
+    return min(size for size in sizes if size) <= settings.GROUP_PUSH_LIMIT if any(sizes) else True
 
 
 def load_standing(group_id: str, by: str, user_ids: Sequence[str], details: Mapping[str, Any]) -> Standing:
@@ -173,7 +206,3 @@ def _finish(group: Group, *, is_new: bool) -> int:
     group.is_polled = group.member_count > settings.GROUP_PUSH_LIMIT
     group.save()
     return group.version
-
-
-def _to_outcome(change: Change) -> Outcome:
-    return Outcome(refusal=change.refusal, user_ids=tuple(change.user_ids.split()), version=change.version)

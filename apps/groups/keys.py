@@ -4,6 +4,7 @@ group_messages:{group}  ZSET sequence → a message as JSON, of a group that mem
 group_times:{group}     ZSET the latest time (ms) up to a message → its sequence; as long
 group_newest:{group}    STRING the newest sequence that a relay has stored; 1 h
 group_whole:{group}     STRING "1": nothing older is kept anywhere; as long
+group_run:{group}       STRING which run of the server all these are of: another one may lack what came last; as long
 group_drops:{group}     STRING how often these were forgotten because the Message DB had lost some of it; 1 h
 viewers:{group}         ZSET gateway process → ms until which somebody there may have the group open; 90 s
 slow:{user}:group       STRING "1": this member wrote a moment ago, in a group with slow mode; as long as that lasts

@@ -3,6 +3,7 @@
 A relay adds what it stored, and who finds nothing here fills it. Every call raises ValkeyError.
 """
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any, Literal
 
 from django.conf import settings
 
+from apps.messagestore.base import HISTORY_KEPT_MS
 from apps.valkey.async_keyspace import async_keyspace
 from apps.valkey.scripts import Script
 from apps.valkey.sync_keyspace import sync_keyspace
@@ -38,22 +40,22 @@ class PolledMessage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PageRequest:
-    """What comes after a sequence; or, without one, from a time (ms) on: what is as old as that may come again."""
+    """What comes after a sequence, and from a time (ms) on: what is as old as that may come again. 0: at any time."""
 
     group_id: str
-    after: int | None
+    after: int
     since_ms: int
     limit: int
 
-    def to_item(self) -> tuple[str, str | int, int, int]:
+    def to_item(self) -> tuple[str, int, int, int]:
         """Its arguments of the script."""
-        return self.group_id, "" if self.after is None else self.after, self.since_ms, self.limit
+        return self.group_id, self.after, self.since_ms, self.limit
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Page:
     """Messages as JSON, oldest first, where ``state`` is "page"; else the Message DB has to be asked. ``drops``, with
-    "miss", is for `fill`: how often the cache was dropped lately.
+    "miss", is for `fill`: which run of the server that was, and how often the cache was dropped lately.
     """
 
     state: Literal["page", "miss", "older"]
@@ -69,22 +71,23 @@ def add_polled(messages: Sequence[PolledMessage]) -> None:
 
 def read_page(request: PageRequest) -> Page:
     """A page."""
-    [answer] = sync_keyspace(settings.INBOX_REDIS_URL).run_items(_READ, (), [request.to_item()])
+    [answer] = sync_keyspace(settings.INBOX_REDIS_URL).run_items(_READ, (_kept_since_ms(),), [request.to_item()])
     return _to_page(answer)
 
 
 async def read_pages(requests: Sequence[PageRequest]) -> list[Page]:
     """Many pages, on the event loop."""
     keyspace = async_keyspace(settings.INBOX_REDIS_URL)
-    return [_to_page(answer) for answer in await keyspace.run_items(_READ, (), [one.to_item() for one in requests])]
+    items = [one.to_item() for one in requests]
+    return [_to_page(answer) for answer in await keyspace.run_items(_READ, (_kept_since_ms(),), items)]
 
 
 def fill(group_id: str, messages: Sequence[PolledMessage], *, whole: bool, drops: str = "") -> bool:
     """Put what the Message DB has in the cache, oldest first; ``whole`` where it has nothing older. False where
-    something newer was stored meanwhile, or where the cache was dropped since it had those ``drops``.
+    something newer was stored meanwhile, or where the cache was dropped or lost since it had those ``drops``.
     """
     newest = messages[-1].sequence if messages else 0
-    arguments: list[str | int] = [group_id, int(whole), SECONDS, newest, drops]
+    arguments: list[str | int] = [group_id, int(whole), SECONDS, newest, drops, _kept_since_ms()]
     for one in messages:
         arguments += [one.sequence, one.timestamp_ms, one.text]
     return bool(sync_keyspace(settings.INBOX_REDIS_URL).run(_FILL, group_id, arguments))
@@ -95,6 +98,11 @@ def drop(group_ids: Sequence[str]) -> None:
     not put it back.
     """
     sync_keyspace(settings.INBOX_REDIS_URL).run_items(_DROP, (SECONDS,), [(group_id,) for group_id in group_ids])
+
+
+def _kept_since_ms() -> int:
+    """What is older is kept nowhere, however often it is polled."""
+    return int(time.time() * 1000) - HISTORY_KEPT_MS
 
 
 def _to_page(answer: Sequence[Any]) -> Page:

@@ -24,9 +24,18 @@ class Spell:
     from_sequence: int
     to_sequence: int | None
 
+    @property
+    def ends(self) -> tuple[int, ...]:
+        """The places of the events that begin and end it."""
+        return (self.from_sequence,) if self.to_sequence is None else (self.from_sequence, self.to_sequence)
+
     def covers(self, sequence: int) -> bool:
         """Whether a message of this sequence is for them."""
         return self.from_sequence < sequence and (self.to_sequence is None or sequence < self.to_sequence)
+
+    def reaches(self, sequence: int) -> bool:
+        """Whether anything of this sequence or a higher one is for them, events that end the membership too."""
+        return self.to_sequence is None or sequence <= self.to_sequence
 
     def sees(self, sequence: int) -> bool:
         """Whether an event of this sequence is for them: the ones that begin and end the membership are."""
@@ -124,6 +133,12 @@ def list_keepers(group_ids: Sequence[str]) -> Mapping[str, tuple[str, ...]]:
     for group_id, user_id in rows.values_list("group_id", "user_id"):
         found.setdefault(group_id, []).append(user_id)
     return {group_id: tuple(sorted(users)) for group_id, users in found.items()}
+
+
+def list_event_ids(group_id: str, sequences: Iterable[int]) -> list[str]:
+    """The events at these places of a group, by id."""
+    rows = Change.objects.filter(group_id=group_id, sequence__in=list(sequences), refusal="")
+    return list(rows.values_list("event_id", flat=True))
 
 
 def list_settled(event_ids: Sequence[str]) -> dict[str, Change]:

@@ -33,7 +33,8 @@ class Change:
     """One change to one device's inbox.
 
     ``put`` adds a message (its id is ``member``; the frame is for the push only), ``receipt`` adds or replaces the
-    receipt with this coalescing key, ``remove`` takes a confirmed message out.
+    receipt with this coalescing key (an event of a group stays where it stands), ``remove`` takes a confirmed message
+    out.
     """
 
     kind: Literal["put", "receipt", "remove"]

@@ -1,5 +1,6 @@
 """What a batch of messages passes before the log: a literal list of steps, each may refuse with a reason."""
 
+import contextlib
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
@@ -64,7 +65,13 @@ class Gate:
                 await waits
         slowed = self._list_slowed(batch)
         turns = await self._take_turns(slowed) if slowed else []
-        verdicts = await admit([submission.to_candidate() for submission in batch], done)
+        try:
+            verdicts = await admit([submission.to_candidate() for submission in batch], done)
+        except ValkeyError:
+            # Nothing is sent of what has the turns, and the same will ask for them again.
+            with contextlib.suppress(ValkeyError):
+                await give_back_turns([_to_turn(one) for one in turns])
+            raise
         if turns:
             new = {one for one, verdict in zip(batch, verdicts, strict=True) if verdict.outcome == "new"}
             await give_back_turns([_to_turn(one) for one in turns if one not in new])

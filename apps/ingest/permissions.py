@@ -6,6 +6,7 @@ message through is checked again by the relay, and what would refuse it is looke
 """
 
 import asyncio
+import math
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 
@@ -26,6 +27,11 @@ MAX_REMEMBERED = 100_000
 CONFIRMED_SECONDS = 5.0
 """For so long what the database said of an account may refuse messages; also a bound on what refusals cost it."""
 
+MEMBERSHIP_SECONDS = 60.0
+"""For so long a membership is believed without another look at Valkey: somebody may have been removed, and the control
+stream not have said so.
+"""
+
 Facts = AccountFacts | GroupFacts | MemberFacts
 RunInThread = Callable[[Callable[[], dict[str, Facts]]], Awaitable[dict[str, Facts]]]
 
@@ -39,6 +45,7 @@ class AccountDirectory:
         self._run_in_thread = run_in_thread
         self._known: dict[str, Facts] = {}
         self._confirmed_until: dict[str, float] = {}
+        self._believed_until: dict[str, float] = {}
         self._loading: dict[object, set[str]] = {}
 
     def forget(self, user_ids: Iterable[str]) -> None:
@@ -46,15 +53,20 @@ class AccountDirectory:
         for user_id in user_ids:
             self._known.pop(user_id, None)
             self._confirmed_until.pop(user_id, None)
+            self._believed_until.pop(user_id, None)
             for loading in self._loading.values():
                 loading.discard(user_id)
 
     def forget_all(self) -> None:
         """Drop everything: some changes may have been missed."""
-        self._known.clear()
-        self._confirmed_until.clear()
+        self._clear()
         for loading in self._loading.values():
             loading.clear()
+
+    def _clear(self) -> None:
+        self._known.clear()
+        self._confirmed_until.clear()
+        self._believed_until.clear()
 
     def find(self, user_id: str) -> AccountFacts | None:
         """What is remembered of an account."""
@@ -72,8 +84,15 @@ class AccountDirectory:
         return facts if isinstance(facts, MemberFacts) else None
 
     def unknown(self, user_ids: Iterable[str]) -> list[str]:
-        """Those of whom nothing is remembered, each once."""
-        return [user_id for user_id in dict.fromkeys(user_ids) if user_id not in self._known]
+        """Those of whom nothing is remembered, each once; and memberships that were learnt too long ago, which are
+        remembered still.
+        """
+        now = time.monotonic()
+        return [
+            user_id
+            for user_id in dict.fromkeys(user_ids)
+            if user_id not in self._known or self._believed_until.get(user_id, math.inf) <= now
+        ]
 
     def is_confirmed(self, user_id: str) -> bool:
         """Whether the database said just now what is remembered of an account."""
@@ -104,11 +123,12 @@ class AccountDirectory:
 
     def _remember(self, facts: Mapping[str, Facts]) -> None:
         if len(self._known) + len(facts) > MAX_REMEMBERED:
-            self._known.clear()
-            self._confirmed_until.clear()
+            self._clear()
         # An account that does not exist may be made at any moment, and ids are cheap to invent: never remembered for
         # long.
         self._known.update(facts)
+        memberships = [name for name, each in facts.items() if isinstance(each, MemberFacts)]
+        self._believed_until |= dict.fromkeys(memberships, time.monotonic() + MEMBERSHIP_SECONDS)
         missing = [user_id for user_id, each in facts.items() if not each.exists]
         if missing:
             asyncio.get_running_loop().call_later(5.0, self.forget, missing)

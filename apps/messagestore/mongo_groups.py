@@ -165,7 +165,8 @@ def _waiting_above(group_ids: Sequence[str], above: Mapping[str, int]) -> Docume
     if len(group_ids) == 1:
         return _of_groups(*group_ids) | {"waiting": True, "sequence": {"$gt": above[group_ids[0]]}}
     either = [{"group_id": one, "sequence": {"$gt": above[one]}} for one in group_ids]
-    return {"receiver_id": None, "waiting": True, "$or": either}
+    # The groups are named beside the alternatives too: a router looks for shards there.
+    return _of_groups(*group_ids) | {"waiting": True, "$or": either}
 
 
 def _polled(group_id: str) -> Document:

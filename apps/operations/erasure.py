@@ -1,5 +1,6 @@
 """Deleting one person everywhere: at once, and again until nothing that names them can come back."""
 
+import time
 from functools import partial
 from typing import Any
 
@@ -15,6 +16,7 @@ from apps.groups import polled_messages
 from apps.groups.errors import ChangePending, ChangeRefused
 from apps.groups.selectors import list_group_ids, list_present_group_ids
 from apps.messagelog.base import LogUnavailable
+from apps.messagestore.history import Window
 from apps.messagestore.store import get_message_store
 from apps.moderation.audit import Actor, record
 from apps.moderation.personal_data import forget_name
@@ -51,7 +53,7 @@ def go_on_erasing(order: AccountErasure, advance: Advance) -> dict[str, Any]:
     """Erase what is left of a deleted user; returns the receipt. Raises as `erase_person`."""
     began_at = timezone.now()
     _remove(order)
-    messages = erase_in_chunks(partial(_erase_messages, order.user_id, advance))
+    messages = _erase_messages(order, advance)
     cache_keys = _clear_caches(order)
     note_account_erasure(order, began_at)
     return {
@@ -94,7 +96,7 @@ def carry_out_account_erasures() -> int:
         began_at = timezone.now()
         failed = _try_to_remove(order, late)
         late = failed if isinstance(failed, LATE) else late
-        messages += erase_in_chunks(partial(_erase_messages, order.user_id, _unwatched))
+        messages += _erase_messages(order, _unwatched)
         try:
             if not order.is_settled:  # later a replay brings nothing but rows: the scorer knows who was deleted
                 _clear_caches(order)
@@ -129,10 +131,23 @@ def _unwatched(_: int) -> None:
     """Nobody looks at a bar."""
 
 
-def _erase_messages(user_id: str, advance: Advance, limit: int) -> int:
+def _erase_messages(order: AccountErasure, advance: Advance) -> int:
+    """Returns the messages deleted. What others wrote to groups stays, save what only the user still kept."""
+    erased = erase_in_chunks(partial(_erase_chunk, order.user_id, advance))
+    erase_in_chunks(partial(_forget_chunk, order))
+    return erased
+
+
+def _erase_chunk(user_id: str, advance: Advance, limit: int) -> int:
     erased = get_message_store().personal_data.erase(user_id, limit)
     advance(erased)
     return erased
+
+
+def _forget_chunk(order: AccountErasure, limit: int) -> int:
+    group_ids = tuple(order.group_ids.split())
+    window = Window(keeper_id=order.user_id, now_ms=int(time.time() * 1000), limit=limit, group_ids=group_ids)
+    return get_message_store().history.forget(window)
 
 
 def _clear_caches(order: AccountErasure) -> int:

@@ -37,7 +37,7 @@ def list_devices(found: Trace) -> list[dict[str, Any]]:
     standing = found.standing
     if _is_polled(found) or standing.refusal:
         return []
-    members = load_members(get_message_store(), standing.group_id)
+    members = load_members(get_message_store(), standing.group_id, standing.sequence)
     devices = [
         {
             "user_id": user_id,

@@ -4,7 +4,7 @@ from collections import defaultdict, deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from apps.delivery.frames import build_polled
+from apps.delivery.frames import build_group_changed, build_group_event, build_polled, to_change
 from apps.groups.changes import Outcome, carry_out, list_later_spells
 from apps.groups.kinds import Kind
 from apps.groups.models import Group
@@ -13,7 +13,9 @@ from apps.groups.rules import may_write
 from apps.groups.selectors import Spell, list_by_id, list_keepers, list_roles, list_spells_of
 from apps.inbox.inbox import Change
 from apps.messagestore.base import HISTORY_KEPT_MS, UNDELIVERED_KEPT_MS, MessageStore, NewMessage, Standing
+from apps.messagestore.groups import GroupEvent
 from apps.protocol.errors import ErrorCode
+from apps.protocol.ids import is_user_id
 from apps.protocol.records import GroupChangeSubmitted, MessageSubmitted
 from apps.relay.messages import fields_of, settle_messages
 from apps.relay.people import People
@@ -170,7 +172,7 @@ def settle_group_records(
                 continue
             sequence, record = queue.popleft()
             if isinstance(record, GroupChangeSubmitted):
-                _settle_change(store, sequence, record, hints, now_ms)
+                changes += _settle_change(store, sequence, record, load_people, hints, now_ms)
     return changes, hints
 
 
@@ -234,22 +236,45 @@ def _list_later(messages: Sequence[tuple[int, MessageSubmitted]], facts: GroupFa
 
 
 def _settle_change(
-    store: MessageStore, sequence: int, record: GroupChangeSubmitted, hints: GroupHints, now_ms: int
-) -> None:
+    store: MessageStore,
+    sequence: int,
+    record: GroupChangeSubmitted,
+    load_people: Callable[[Sequence[str]], People],
+    hints: GroupHints,
+    now_ms: int,
+) -> list[Change]:
     """First the users' database, then the row: nobody is told of what is not in force."""
     outcome = carry_out(record, sequence)
     if outcome.refusal:
-        return
-    group = list_by_id([record.group_id]).get(record.group_id)
-    polled = group is not None and group.is_polled
-    store.insert_absent([_to_row(record, sequence, outcome, polled=polled)], now_ms)
+        return []
+    event = _to_event(record, sequence, outcome)
+    store.insert_absent([_to_row(record, event, polled=not outcome.pushed)], now_ms)
     if record.kind in ENDINGS:
         # Whoever is gone holds up nothing any more.
         hints.ask_to_count(record.group_id, 0)
-    if polled:
+    group = list_by_id([record.group_id]).get(record.group_id)
+    if group is not None and (group.is_polled or not outcome.pushed):
         hints.changed[record.group_id] = outcome.version
-    else:
-        _note_to_fan_out(store, {record.group_id: sequence}, hints)
+    if not outcome.pushed:
+        return _tell_concerned(event, load_people)
+    _note_to_fan_out(store, {record.group_id: sequence}, hints)
+    return []
+
+
+def _tell_concerned(event: GroupEvent, load_people: Callable[[Sequence[str]], People]) -> list[Change]:
+    """An event of a group that is polled, for whoever brought it about and whom it concerned: the other members find it
+    when they look. Those of them who are members now hear that the group has another version, too.
+    """
+    named = [one for one in dict.fromkeys((event.facts["by"], *event.facts["user_ids"])) if is_user_id(one)]
+    people = load_people(named)
+    members = list_roles({(event.group_id, user_id) for user_id in named})
+    told, changed = build_group_event(event), build_group_changed(event.group_id, event.facts["version"])
+    return [
+        to_change(user_id, device_id, receipt)
+        for user_id in named
+        for device_id in people.devices(user_id)
+        for receipt in ([told, changed] if (event.group_id, user_id) in members else [told])
+    ]
 
 
 def _note_to_fan_out(store: MessageStore, upto: Mapping[str, int], hints: GroupHints) -> None:
@@ -258,31 +283,40 @@ def _note_to_fan_out(store: MessageStore, upto: Mapping[str, int], hints: GroupH
         hints.to_fan_out.update(upto)
 
 
-def _to_row(record: GroupChangeSubmitted, sequence: int, outcome: Outcome, *, polled: bool) -> NewMessage:
-    facts = {
-        "kind": record.kind,
-        "by": record.by,
-        "user_ids": list(outcome.user_ids),
-        # The number of an invite is nobody's business.
-        "details": {name: value for name, value in record.details.items() if name != "invite"},
-        "version": outcome.version,
-    }
+def _to_event(record: GroupChangeSubmitted, sequence: int, outcome: Outcome) -> GroupEvent:
+    return GroupEvent(
+        event_id=record.event_id,
+        group_id=record.group_id,
+        sequence=sequence,
+        timestamp_ms=record.timestamp_ms,
+        facts={
+            "kind": record.kind,
+            "by": record.by,
+            "user_ids": list(outcome.user_ids),
+            # The number of an invite is nobody's business.
+            "details": {name: value for name, value in record.details.items() if name != "invite"},
+            "version": outcome.version,
+        },
+    )
+
+
+def _to_row(record: GroupChangeSubmitted, event: GroupEvent, *, polled: bool) -> NewMessage:
     return NewMessage(
-        message_id=record.event_id,
+        message_id=event.event_id,
         sender_id=record.by if len(record.by) <= 16 else "",
         sender_device="",
-        client_id=record.event_id,
+        client_id=event.event_id,
         digest="",
         receiver_id="",
-        group_id=record.group_id,
-        conversation_id=record.group_id,
-        sequence=sequence,
+        group_id=event.group_id,
+        conversation_id=event.group_id,
+        sequence=event.sequence,
         content=None,
-        envelope=facts,
+        envelope=dict(event.facts),
         media=None,
         reply_to=None,
-        timestamp_ms=record.timestamp_ms,
-        sent_at_ms=record.timestamp_ms,
+        timestamp_ms=event.timestamp_ms,
+        sent_at_ms=event.timestamp_ms,
         pending_devices=(),
         own_devices=(),
         history_for=(),

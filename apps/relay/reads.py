@@ -1,11 +1,11 @@
 """Read marks: pointers that only rise; the sender is told, if the reader lets others see it, and the reader's other
-devices.
+devices. Of a group that is polled only these are.
 """
 
 from collections.abc import Mapping, Sequence
 
 from apps.delivery.frames import build_read_receipt, to_change
-from apps.groups.selectors import Spell, list_spells_of
+from apps.groups.selectors import Spell, list_by_id, list_spells_of
 from apps.inbox.inbox import Change
 from apps.messagestore.base import MessageStore, Pointer, Standing
 from apps.protocol.records import ConversationRead
@@ -23,6 +23,7 @@ def settle_reads(
     """
     highest: dict[tuple[str, str], tuple[Pointer, str]] = {}
     spells = _list_spells(records, named)
+    polled = _list_polled(records, named)
     for record in records:
         standing = named.get(record.message_id)
         if standing is None or not _may_read(record, standing, spells):
@@ -32,7 +33,9 @@ def settle_reads(
             pointer = Pointer(
                 conversation_id=standing.conversation_id,
                 reader_id=record.user_id,
-                peer_id=standing.sender_id,
+                # A hundred thousand may read it: the pointer of each is theirs alone, and no inbox is told or rebuilt
+                # from it but their own devices'.
+                peer_id=record.user_id if standing.group_id in polled else standing.sender_id,
                 message_id=standing.message_id,
                 sequence=standing.sequence,
                 read_at_ms=record.timestamp_ms,
@@ -52,6 +55,12 @@ def _list_spells(
 ) -> Mapping[tuple[str, str], Sequence[Spell]]:
     standings = [(record, named[record.message_id]) for record in records if record.message_id in named]
     return list_spells_of({(one.group_id, record.user_id) for record, one in standings if one.group_id})
+
+
+def _list_polled(records: Sequence[ConversationRead], named: Mapping[str, Standing]) -> set[str]:
+    group_ids = {named[record.message_id].group_id for record in records if record.message_id in named}
+    groups = list_by_id(sorted(group_ids - {""}))
+    return {group.pk for group in groups.values() if group.is_polled}
 
 
 def _may_read(record: ConversationRead, standing: Standing, spells: Mapping[tuple[str, str], Sequence[Spell]]) -> bool:

@@ -32,7 +32,7 @@ async def test_it_writes_as_users_that_are_given(server: Server, tmp_path: Path)
     load = ("--pairs", "2", "--rate", "0", "--window", "3", "--users", str(users))
     table = await asyncio.to_thread(server.manage, "loadtest", *load, *QUICK[:-1])
     assert "delivered (✓✓)" in table
-    with pytest.raises(RuntimeError, match="4 users; two for each pair are 6"):
+    with pytest.raises(RuntimeError, match="4 users; two for each pair and the members of groups are 6"):
         await asyncio.to_thread(server.manage, "loadtest", "--pairs", "3", "--users", str(users))
 
 

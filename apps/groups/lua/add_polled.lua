@@ -1,11 +1,17 @@
 -- Messages that were stored of groups that are polled: into the cache where there is one. ARGV: how many a cache keeps,
 -- its seconds, then for each message, in order: group, sequence, timestamp (ms), JSON text. Returns {} for each.
+local run = string.match(redis.call('INFO', 'server'), 'run_id:(%x%x%x%x%x%x%x%x)')
 local keep, seconds = tonumber(ARGV[1]), ARGV[2]
 local answer = {}
 for i = 3, #ARGV, 4 do
   local suffix = ':{' .. ARGV[i] .. '}'
   local messages, times, newest = 'group_messages' .. suffix, 'group_times' .. suffix, 'group_newest' .. suffix
   local sequence, timestamp = tonumber(ARGV[i + 1]), tonumber(ARGV[i + 2])
+  -- What another run of the server has left may lack what was added last.
+  if redis.call('GET', 'group_run' .. suffix) ~= run then
+    redis.call('DEL', messages, times, newest, 'group_whole' .. suffix)
+  end
+  redis.call('SET', 'group_run' .. suffix, run, 'EX', seconds)
   -- First: whoever fills the cache from the Message DB at this moment must see that it has not read this one.
   if sequence > tonumber(redis.call('GET', newest) or '0') then
     redis.call('SET', newest, string.format('%.0f', sequence))

@@ -3,7 +3,10 @@
 local answer = {}
 for i = 2, #ARGV do
   local suffix = ':{' .. ARGV[i] .. '}'
-  redis.call('DEL', 'group_messages' .. suffix, 'group_times' .. suffix, 'group_whole' .. suffix)
+  -- With the newest: if that is what was lost, nobody will read as far again.
+  for _, name in ipairs({'group_messages', 'group_times', 'group_whole', 'group_newest'}) do
+    redis.call('DEL', name .. suffix)
+  end
   -- Whoever has read the Message DB before this must not put it back.
   redis.call('INCR', 'group_drops' .. suffix)
   redis.call('EXPIRE', 'group_drops' .. suffix, ARGV[1])

@@ -1,6 +1,7 @@
 -- One batch of changes to inboxes: put messages and receipts, remove what was confirmed. Each change may be repeated.
 -- ARGV for each change: user, device, kind, member, frame
 --   kind "m": member = message id, frame unused;  "r": member = coalescing key, frame = its text;  "x": remove message id
+-- A later receipt takes the place of the one with its key, at the end; what never changes keeps its place.
 -- Returns for each: {} for "x"; else {epoch, counter, server_id or ""}; epoch "" and counter 0 where the inbox has no
 -- current epoch: then nothing was put, and whoever drains it next rebuilds it from the Message DB.
 -- What concerns one device is read and written together: a call from Lua costs more than what it does.
@@ -13,18 +14,34 @@ local function call_in_chunks(command, key, list)
   end
 end
 
+-- Messages, and events of groups (EVENT_PREFIX in apps/delivery/frames.py), which stand among them.
+local function keeps_place(kind, member)
+  return kind == 'm' or kind == 'r' and string.sub(member, 1, 2) == 'g:'
+end
+
 local devices, order = {}, {}
 for i = 1, #ARGV, 5 do
   local user = ARGV[i]
   local suffix = ':{' .. user .. '}:' .. ARGV[i + 1]
   local device = devices[suffix]
   if not device then
-    device = {user = user, name = ARGV[i + 1], members = {}, added = {}, removed = {}, receipts = {}, frames = {}}
+    device = {user = user, name = ARGV[i + 1], members = {}, events = {}, added = {}, removed = {}, receipts = {}, frames = {}}
     devices[suffix] = device
     order[#order + 1] = suffix
   end
-  if ARGV[i + 2] == 'm' then device.members[#device.members + 1] = ARGV[i + 3] end
+  if keeps_place(ARGV[i + 2], ARGV[i + 3]) then
+    local list = ARGV[i + 2] == 'm' and device.members or device.events
+    list[#list + 1] = ARGV[i + 3]
+  end
   if ARGV[i + 2] == 'x' then device.removed[#device.removed + 1] = ARGV[i + 3] else device.puts = true end
+end
+
+local function find_places(key, members, places)
+  for first = 1, #members, CHUNK do
+    local last = math.min(first + CHUNK - 1, #members)
+    local scores = redis.call('ZMSCORE', key, unpack(members, first, last))
+    for index = first, last do places[members[index]] = tonumber(scores[index - first + 1] or nil) end
+  end
 end
 
 for _, suffix in ipairs(order) do
@@ -37,13 +54,8 @@ for _, suffix in ipairs(order) do
     device.server = connection and string.match(connection, '^(%S+) ') or ''
     device.places = {}
     if device.epoch ~= '' then
-      for first = 1, #device.members, CHUNK do
-        local last = math.min(first + CHUNK - 1, #device.members)
-        local scores = redis.call('ZMSCORE', 'inbox' .. suffix, unpack(device.members, first, last))
-        for index = first, last do
-          device.places[device.members[index]] = tonumber(scores[index - first + 1] or nil)
-        end
-      end
+      find_places('inbox' .. suffix, device.members, device.places)
+      find_places('receipts' .. suffix, device.events, device.places)
     elseif meta[1] then
       -- Refused now, so never current again: a slot or a failover may come back to the server that made it.
       redis.call('HDEL', 'inboxmeta' .. suffix, 'epoch')
@@ -66,16 +78,15 @@ for i = 1, #ARGV, 5 do
     end
     answer[#answer + 1] = {'', 0, device.server}
   else
-    local counter = kind == 'm' and device.places[member]
+    local counter = device.places[member]
     if not counter then
       counter = device.counter + 1
       device.counter = counter
       local list = kind == 'm' and device.added or device.receipts
       list[#list + 1] = counter
       list[#list + 1] = member
-      if kind == 'm' then
-        device.places[member] = counter
-      else
+      if keeps_place(kind, member) then device.places[member] = counter end
+      if kind == 'r' then
         device.frames[#device.frames + 1] = member
         device.frames[#device.frames + 1] = frame
       end

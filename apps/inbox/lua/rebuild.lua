@@ -17,6 +17,9 @@ if step == 'first' then
 end
 local function add(kind, member, frame)
   if kind == 'm' and redis.call('ZSCORE', 'inbox' .. suffix, member) then return end
+  -- An event of a group stands among the messages, and never changes (EVENT_PREFIX in apps/delivery/frames.py).
+  local is_event = kind == 'r' and string.sub(member, 1, 2) == 'g:'
+  if is_event and redis.call('ZSCORE', 'receipts' .. suffix, member) then return end
   local counter = redis.call('HINCRBY', 'inboxmeta' .. suffix, 'counter', 1)
   if kind == 'm' then
     redis.call('ZADD', 'inbox' .. suffix, counter, member)

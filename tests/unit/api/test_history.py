@@ -87,6 +87,14 @@ def test_a_groups_history_has_the_fields_of_incoming_message(club) -> None:
     ]
 
 
+def test_of_what_was_polled_it_is_not_said_whether_it_was_delivered(club) -> None:
+    keep_history(club.member)
+    write_to_group(club.owner, club.group_id, [7], keepers=[club.member.user.pk])
+    write_to_group(club.owner, club.group_id, [8], keepers=[club.group_id])
+    found = read_group(club.member, club.group_id)["results"]
+    assert [(one["sequence"], one.get("delivered")) for one in found] == [(8, None), (7, False)]
+
+
 def test_of_a_group_one_reads_what_came_while_one_was_a_member(club, group_log) -> None:
     carol, address = club.member, f"{club.address}/members"
     keep_history(carol)

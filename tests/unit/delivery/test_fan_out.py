@@ -13,6 +13,7 @@ from apps.delivery.fan_out import CHANGE_WAIT_MS, fan_out
 from apps.delivery.group_keys import fan_out_key
 from apps.delivery.group_members import load_members
 from apps.delivery.group_sweep import sweep_behind
+from apps.inbox import inbox
 from apps.inbox.inbox import Change
 from apps.protocol.ids import new_group_id
 from apps.valkey.pools import ValkeyError, sync_client
@@ -118,6 +119,18 @@ def test_messages_and_events_come_in_the_order_of_the_log(circle: "Circle") -> N
     assert circle.drained(circle.cyd, circle.cyd1)[1:] == ["hello 1", "renamed", "hello 2", "described", "hello 3"]
 
 
+def test_the_event_by_which_a_group_is_polled_reaches_everybody_and_one_after_it_does_not(
+    circle: "Circle", settings: Any
+) -> None:
+    settings.GROUP_PUSH_LIMIT = 3
+    circle.relay(circle.message(1), circle.change("joined", circle.ada, circle.dee))
+    circle.relay(circle.change("renamed", circle.ada, name="Crowd"))
+    assert circle.fan_out() == 2
+    frames = circle.bus.frames(circle.bob1)
+    assert [one.get("content") or one.get("kind") or one["version"] for one in frames] == ["hello 1", "joined", 2]
+    assert circle.events(circle.dee1) == ["joined"]
+
+
 def test_who_has_no_device_gets_it_with_the_first_one(circle: "Circle") -> None:
     from apps.accounts.models import Device
 
@@ -185,6 +198,37 @@ def test_cut_off_anywhere_and_begun_again_nothing_is_lost_and_nothing_comes_to_w
     assert [one for one in got if one.startswith("hello")] == ["hello 1", "hello 2"]
     assert got[-1] == "removed"
     assert circle.progress().fanned_upto == circle.progress().stored_upto
+
+
+def test_an_event_stays_among_the_messages_where_the_mark_was_not_raised(
+    circle: "Circle", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    circle.relay(circle.message(1), circle.change("renamed", circle.ada, name="Chess"), circle.message(2))
+
+    def fail(*_: object) -> None:
+        raise ValkeyError("cut off")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(type(circle.store.groups), "raise_fanned", fail)
+        with pytest.raises(ValkeyError):
+            circle.fan_out()
+    assert circle.fan_out() == 3
+    assert circle.drained(circle.cyd, circle.cyd1)[-3:] == ["hello 1", "renamed", "hello 2"]
+
+
+def test_an_event_stays_among_the_messages_where_the_inbox_is_rebuilt_meanwhile(
+    circle: "Circle", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    circle.relay(circle.message(1), circle.change("renamed", circle.ada, name="Chess"), circle.message(2))
+    write_rebuilt = inbox.write_rebuilt
+
+    def fan_out_before(*arguments: Any) -> str:
+        assert circle.fan_out() == 3
+        return write_rebuilt(*arguments)
+
+    monkeypatch.setattr(inbox, "write_rebuilt", fan_out_before)
+    circle.rebuild(circle.cyd, circle.cyd1)
+    assert circle.drained(circle.cyd, circle.cyd1)[-3:] == ["hello 1", "renamed", "hello 2"]
 
 
 def test_a_second_one_does_nothing_and_the_first_takes_what_came_meanwhile(
@@ -314,10 +358,10 @@ def test_one_group_that_fails_does_not_keep_the_others_waiting(
     circle.relay(circle.change("created", circle.ada, circle.bob, group_id=other, name="Other"))
     circle.relay(circle.message(1), circle.message(2, group_id=other))
 
-    def load_or_fail(store: Any, group_id: str) -> Any:
+    def load_or_fail(store: Any, group_id: str, lowest: int) -> Any:
         if group_id == circle.group_id:
             raise KeyError("version")
-        return load_members(store, group_id)
+        return load_members(store, group_id, lowest)
 
     monkeypatch.setattr(fan_out_module, "load_members", load_or_fail)
     sweep_behind(circle.bus)

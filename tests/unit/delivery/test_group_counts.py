@@ -1,5 +1,6 @@
 """Counts of who has a message only grow, and whoever wrote it hears of each, wherever a count was cut off."""
 
+import contextlib
 import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -11,6 +12,7 @@ from apps.delivery.deliver import deliver_changes
 from apps.delivery.group_counts import count_message
 from apps.delivery.group_due import mark_due, note_telling, take_due
 from apps.delivery.group_keys import counting_key
+from apps.delivery.group_members import load_members
 from apps.delivery.group_sweep import COUNT_CURSOR_KEY, sweep_counts
 from apps.messagestore.groups import GroupRow
 from apps.protocol.ids import new_group_id
@@ -205,6 +207,44 @@ def test_a_round_of_counts_that_takes_long_goes_on_with_the_next_run(
     assert not any(words(circle, number) for number in (1, 2, 3))
 
 
+def test_who_left_before_what_is_counted_is_not_looked_at(circle: "Circle") -> None:
+    circle.relay(circle.message(1), circle.change("left", circle.cyd, circle.cyd), circle.message(2))
+    circle.relay(circle.change("removed", circle.ada, circle.bob), circle.message(3))
+    circle.relay(circle.change("joined", circle.ada, circle.cyd), circle.message(4))
+    looked_at = [
+        set(load_members(circle.store, circle.group_id, circle.standing(number).sequence).spells)
+        for number in (1, 2, 3, 4)
+    ]
+    everybody = {circle.ada, circle.bob, circle.cyd}
+    assert looked_at == [everybody, everybody, {circle.ada, circle.cyd}, {circle.ada, circle.cyd}], "cyd came back"
+
+
+class KilledError(BaseException):
+    """The end of the process, as no handler sees it coming."""
+
+
+@pytest.mark.parametrize("end", [KilledError, KeyError])
+def test_a_run_that_ends_at_a_group_does_not_keep_the_others_waiting(
+    circle: "Circle", monkeypatch: pytest.MonkeyPatch, end: type[BaseException]
+) -> None:
+    others = sorted(new_group_id() for _ in range(2))
+    for number, other in enumerate(others, 1):
+        circle.relay(circle.change("created", circle.cyd, group_id=other, name="Alone"))
+        circle.relay(circle.message(number, group_id=other, sender_id=circle.cyd, sender_device=circle.cyd1))
+
+    def fail_at_the_first(store: Any, group_id: str, lowest: int) -> Any:
+        if group_id == others[0]:
+            raise end
+        return load_members(store, group_id, lowest)
+
+    monkeypatch.setattr(group_counts, "load_members", fail_at_the_first)
+    for _ in range(2):
+        with contextlib.suppress(KilledError):
+            sweep_counts(circle.bus)
+    assert not words(circle, 2)
+    assert words(circle, 1)
+
+
 def test_a_lost_cache_changes_no_count(circle: "Circle") -> None:
     from django.conf import settings
 
@@ -374,6 +414,16 @@ def test_how_far_a_message_has_come_is_told_as_it_is_now(circle: "Circle") -> No
     confirm_all(circle, 1)
     circle.count()
     assert count_message(circle.standing(1)) == {"delivered": 2, "members": 2, "read": 1}
+
+
+def test_where_a_group_is_polled_it_is_not_said_how_many_have_read(circle: "Circle", settings: Any) -> None:
+    circle.send(1)
+    circle.relay(circle.read(circle.bob, circle.bob1, 1))
+    settings.GROUP_PUSH_LIMIT = 3
+    circle.relay(circle.change("joined", circle.ada, circle.dee))
+    circle.relay(circle.message(2), circle.read(circle.bob, circle.bob1, 2))
+    assert count_message(circle.standing(1)) == {"delivered": 0, "members": 2}
+    assert count_message(circle.standing(2)) == {"delivered": 0, "members": 3}
 
 
 def test_only_whoever_got_a_message_has_read_it_and_only_who_lets_others_see_it(circle: "Circle") -> None:

@@ -1,5 +1,6 @@
 """An inbox made anew holds of its user's groups what the device has to confirm, and events among it in their order."""
 
+import time
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -178,6 +179,26 @@ def test_of_a_group_that_is_polled_nothing_stands_in_an_inbox(circle: "Circle", 
     assert circle.drained(circle.bob, circle.bob1) == []
     circle.fan_out()
     assert circle.drained(circle.bob, circle.bob2) == []
+
+
+def test_of_a_group_that_is_polled_a_device_hears_how_its_user_came_and_went(circle: "Circle", settings: Any) -> None:
+    settings.GROUP_PUSH_LIMIT = 2
+    crowd = new_group_id()
+    now_ms = int(time.time() * 1000)
+    circle.relay(
+        *[
+            replace(change, timestamp_ms=now_ms)
+            for change in (
+                circle.change("created", circle.ada, circle.bob, circle.cyd, circle.dee, group_id=crowd, name="Crowd"),
+                circle.change("renamed", circle.ada, group_id=crowd, name="Big"),
+                circle.change("removed", circle.ada, circle.bob, group_id=crowd),
+                circle.change("renamed", circle.ada, group_id=crowd, name="Bigger"),
+            )
+        ]
+    )
+    flush()
+    assert circle.drained(circle.bob, circle.bob1)[-2:] == ["created", "removed"]
+    assert circle.drained(circle.dee, circle.dee1) == ["created"]
 
 
 # -- drains ----------------------------------------------------------------------------------------------------------

@@ -1,44 +1,58 @@
 """Pages of groups that are polled are the same from the cache as from the Message DB, whatever the cache has lost."""
 
 import json
+import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from rest_framework.test import APIRequestFactory, force_authenticate
 
 from apps.delivery import polled_groups
 from apps.delivery.polled_groups import list_page
 from apps.groups import polled_messages
-from apps.groups.polled_messages import PageRequest, PolledMessage, add_polled, fill, read_page, read_pages
+from apps.groups.polled_messages import PageRequest, PolledMessage, add_polled, drop, fill, read_page, read_pages
 from apps.messagelog.base import sequence_of
 from apps.valkey.pools import close_async_clients
-from apps.valkey.sync_keyspace import SyncKeyspace
+from apps.valkey.sync_keyspace import SyncKeyspace, sync_keyspace
 
 if TYPE_CHECKING:
     from tests.unit.group_world import Circle
 
 on_databases = pytest.mark.django_db(databases=["default", "messages"], transaction=True)
 GROUP = "grp-0123456789ab"
+NOW = int(time.time() * 1000)
 SEQUENCES = {number: sequence_of(1, number) for number in range(200)}
 
 
 def message(number: int, at_ms: int | None = None) -> PolledMessage:
-    timestamp_ms = 1_000 * number if at_ms is None else at_ms
+    """``at_ms`` is since NOW, as what is asked for is."""
+    timestamp_ms = NOW + (1_000 * number if at_ms is None else at_ms)
     return PolledMessage(
         group_id=GROUP, sequence=SEQUENCES[number], timestamp_ms=timestamp_ms, text=f'{{"n":{number}}}'
     )
 
 
-def read(after: int | None = None, since_ms: int = 0, limit: int = 100) -> list[int] | str:
+def read(after: int = 0, since_ms: int | None = None, limit: int = 100) -> list[int] | str:
     """Numbers of a page's messages, or why there is none."""
-    position = None if after is None else SEQUENCES.get(after, after)
-    page = read_page(PageRequest(group_id=GROUP, after=position, since_ms=since_ms, limit=limit))
+    page = read_page(to_request(after, since_ms, limit))
     return [int(text[5:-1]) for text in page.texts] if page.state == "page" else page.state
+
+
+def to_request(after: int = 0, since_ms: int | None = None, limit: int = 100) -> PageRequest:
+    """After a message's number, and from a time since NOW on."""
+    at_ms = 0 if since_ms is None else NOW + since_ms
+    return PageRequest(group_id=GROUP, after=SEQUENCES.get(after, after), since_ms=at_ms, limit=limit)
+
+
+def make_of_another_run(valkey: SyncKeyspace, group_id: str = GROUP) -> None:
+    """As a restart or a failover does it."""
+    valkey.execute_all([("SET", f"group_run:{{{group_id}}}", "00000000")])
 
 
 def time_to_live(valkey: SyncKeyspace) -> list[int]:
     """Of each key of the cache that is there."""
-    names = ("messages", "times", "newest", "whole")
+    names = ("messages", "times", "newest", "whole", "run")
     lives = valkey.execute_all([("TTL", f"group_{name}:{{{GROUP}}}") for name in names])
     return [int(one) for one in lives if one != -2]
 
@@ -76,7 +90,7 @@ def test_all_that_is_kept_has_its_time(inbox_valkey: SyncKeyspace) -> None:
     """Also what was added to a cache that was empty: nobody may ever read it."""
     fill(GROUP, [], whole=True)
     add_polled([message(1)])
-    assert len(time_to_live(inbox_valkey)) == 4
+    assert len(time_to_live(inbox_valkey)) == 5
     assert all(0 < one <= polled_messages.SECONDS for one in time_to_live(inbox_valkey))
     fill(GROUP, [message(1)], whole=True)
     add_polled([message(2)])
@@ -118,9 +132,11 @@ def test_what_was_stored_while_the_cache_is_filled_is_not_lost(inbox_valkey: Syn
     assert read(after=0) == [1, 2, 3]
 
 
-@pytest.mark.parametrize(("since_ms", "found"), [(0, [1, 2, 3, 4]), (10_001, [3, 4]), (30_000, [3, 4]), (30_001, [])])
+@pytest.mark.parametrize(
+    ("since_ms", "found"), [(None, [1, 2, 3, 4]), (10_001, [3, 4]), (30_000, [3, 4]), (30_001, [])]
+)
 def test_by_time_a_message_counts_as_late_as_those_before_it(
-    inbox_valkey: SyncKeyspace, since_ms: int, found: Sequence[int]
+    inbox_valkey: SyncKeyspace, since_ms: int | None, found: Sequence[int]
 ) -> None:
     """Gateways' clocks differ: what comes after a message in the log comes after it on a page, too."""
     fill(GROUP, [message(1, 10_000)], whole=True)
@@ -136,6 +152,86 @@ def test_pages_by_time_and_then_by_sequence_give_everything_once(inbox_valkey: S
     while isinstance(page := read(after=got[-1], limit=2), list) and page:
         got += page
     assert got == [2, 3, 4, 5, 6, 7]
+
+
+@pytest.mark.parametrize(("after", "since_ms", "found"), [(1, 1_000, [2, 3]), (1, 2_001, [3]), (3, 2_000, [])])
+def test_by_time_it_begins_after_a_sequence_too(
+    inbox_valkey: SyncKeyspace, after: int, since_ms: int, found: Sequence[int]
+) -> None:
+    fill(GROUP, [message(1), message(2), message(3)], whole=True)
+    assert read(after, since_ms) == found
+    assert read(after, since_ms, limit=1) == found[:1]
+
+
+def test_by_time_nothing_older_is_missing_where_the_sequence_is_in_the_cache(inbox_valkey: SyncKeyspace) -> None:
+    fill(GROUP, [message(5), message(6)], whole=False)
+    assert [read(after, 1_000) for after in (3, 4, 5, 6)] == ["older", [5, 6], [6], []]
+    assert read(3, 5_001) == [6]
+
+
+def test_what_another_run_of_the_server_left_is_read_no_more(inbox_valkey: SyncKeyspace) -> None:
+    """It may lack what was added last. Nor is it read when the first run is back."""
+    fill(GROUP, [message(1)], whole=True)
+    [run] = inbox_valkey.execute_all([("GET", f"group_run:{{{GROUP}}}")])
+    make_of_another_run(inbox_valkey)
+    assert read() == "miss"
+    inbox_valkey.execute_all([("SET", f"group_run:{{{GROUP}}}", run)])
+    assert read() == "miss"
+
+
+def test_after_another_run_the_cache_begins_anew(inbox_valkey: SyncKeyspace) -> None:
+    fill(GROUP, [message(1), message(2)], whole=True)
+    make_of_another_run(inbox_valkey)
+    add_polled([message(4)])
+    miss = read_page(to_request())
+    assert miss.state == "miss"
+    assert not fill(GROUP, [message(1), message(2), message(3)], whole=True, drops=miss.drops), "4 was stored"
+    assert fill(GROUP, [message(number) for number in (1, 2, 3, 4)], whole=True, drops=miss.drops)
+    assert read() == [1, 2, 3, 4]
+
+
+def test_whoever_has_read_the_message_db_before_another_run_fills_nothing(inbox_valkey: SyncKeyspace) -> None:
+    """What says that a message was stored meanwhile may be lost."""
+    assert not fill(GROUP, [message(1)], whole=True, drops="00000000:")
+    assert read() == "miss"
+
+
+def test_what_another_run_knew_as_the_newest_hinders_nobody(inbox_valkey: SyncKeyspace) -> None:
+    add_polled([message(9)])
+    make_of_another_run(inbox_valkey)
+    assert fill(GROUP, [message(1)], whole=True)
+    add_polled([message(9)])
+    make_of_another_run(inbox_valkey)
+    add_polled([message(2)])
+    assert fill(GROUP, [message(1), message(2)], whole=True, drops=read_page(to_request()).drops)
+
+
+def test_a_cache_whose_newest_is_erased_is_filled_again(inbox_valkey: SyncKeyspace) -> None:
+    fill(GROUP, [message(1), message(2)], whole=True)
+    add_polled([message(3)])
+    drop([GROUP])
+    assert fill(GROUP, [message(1), message(2)], whole=True, drops=read_page(to_request()).drops)
+    assert read() == [1, 2]
+
+
+def test_what_is_too_old_to_be_kept_leaves_the_cache_though_it_is_read(
+    inbox_valkey: SyncKeyspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(GROUP, [message(1, -300_000), message(2, -200_000), message(3, 0)], whole=False)
+    assert read(after=1) == [2, 3]
+    monkeypatch.setattr(polled_messages, "HISTORY_KEPT_MS", 250_000)
+    assert [read(after=1), read(after=0), read(since_ms=-400_000)] == [[2, 3], "older", "older"]
+    monkeypatch.setattr(polled_messages, "HISTORY_KEPT_MS", 100_000)
+    assert [read(after=2), read(since_ms=-100)] == [[3], "older"]
+
+
+def test_what_is_too_old_to_be_kept_is_not_put_into_the_cache(inbox_valkey: SyncKeyspace) -> None:
+    """And then the cache has all there is."""
+    old = -polled_messages.HISTORY_KEPT_MS - 60_000
+    fill(GROUP, [message(1, old), message(2)], whole=False)
+    assert read() == [2]
+    fill(GROUP, [message(1, old)], whole=False)
+    assert read() == []
 
 
 async def test_many_pages_are_read_at_once(inbox_valkey: SyncKeyspace) -> None:
@@ -161,16 +257,17 @@ def large(circle: "Circle", settings: Any) -> "Circle":
     return circle
 
 
-def ask(circle: "Circle", after: int | None = None, since_ms: int = 0, limit: int = 100) -> list[str]:
+def ask(circle: "Circle", after: int = 0, since_ms: int = 0, limit: int = 100) -> list[str]:
     """Words of a page; ``after`` is a message's number."""
-    position = None if after is None else circle.standing(after).sequence if after else 0
+    position = circle.standing(after).sequence if after else 0
     page = list_page(PageRequest(group_id=circle.group_id, after=position, since_ms=since_ms, limit=limit))
     return [json.loads(text)["content"] for text in page]
 
 
 def store(circle: "Circle", *numbers: int, **changes: Any) -> None:
     """As the relay does, with the cache."""
-    add_polled(circle.relay(*[circle.message(number, **changes) for number in numbers]).hints.polled)
+    now = {"timestamp_ms": NOW}
+    add_polled(circle.relay(*[circle.message(number, **(now | changes)) for number in numbers]).hints.polled)
 
 
 @on_databases
@@ -233,6 +330,43 @@ def test_a_cache_that_is_lost_is_filled_again(large: "Circle", settings: Any) ->
 
 
 @on_databases
+def test_a_cache_that_lost_its_last_second_is_filled_again(large: "Circle", settings: Any) -> None:
+    store(large, 1, 2)
+    ask(large)
+    valkey = sync_keyspace(settings.INBOX_REDIS_URL)
+    names = [f"group_{name}:{{{large.group_id}}}" for name in ("messages", "times")]
+    store(large, 3)
+    valkey.execute_all([("ZREMRANGEBYRANK", name, -1, -1) for name in names])
+    make_of_another_run(valkey, large.group_id)
+    store(large, 4)
+    assert ask(large, after=2) == ["hello 3", "hello 4"]
+
+
+@on_databases
+@pytest.mark.parametrize("kept", [1_000, 1])
+def test_who_comes_back_polls_by_a_time_before_and_gets_what_came_since(
+    large: "Circle", settings: Any, monkeypatch: pytest.MonkeyPatch, kept: int
+) -> None:
+    """However much there was meanwhile, which is not theirs."""
+    from apps.accounts.models import User
+    from apps.api.chat import ChatView
+
+    for module in (polled_groups, polled_messages):
+        monkeypatch.setattr(module, "KEPT", kept)
+    settings.GROUP_PUSH_LIMIT = 2
+    store(large, 1)
+    large.relay(large.change("removed", large.ada, large.bob))
+    store(large, *range(2, 8))
+    large.relay(large.change("joined", large.ada, large.bob))
+    store(large, 8, 9)
+    request = APIRequestFactory().get(f"/api/chat/{large.group_id}?timestamp={NOW}&limit=2")
+    force_authenticate(request, user=User.objects.get(pk=large.bob))
+    page = ChatView.as_view()(request, group_id=large.group_id).data
+    assert [one["content"] for one in page["results"]] == ["hello 8", "hello 9"]
+    assert page["next"] is None
+
+
+@on_databases
 def test_what_the_cache_has_no_more_comes_from_the_message_db(large: "Circle", monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(polled_groups, "KEPT", 3)
     monkeypatch.setattr(polled_messages, "KEPT", 3)
@@ -251,10 +385,10 @@ def test_by_time_the_message_db_gives_what_clocks_may_have_hidden(
     large: "Circle", monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(polled_groups, "KEPT", 1)
-    store(large, 1, timestamp_ms=100_000)
-    store(large, 2, timestamp_ms=95_000)
-    store(large, 3, timestamp_ms=200_000)
-    assert ask(large, since_ms=100_000) == ["hello 1", "hello 2", "hello 3"]
+    store(large, 1, timestamp_ms=NOW + 100_000)
+    store(large, 2, timestamp_ms=NOW + 95_000)
+    store(large, 3, timestamp_ms=NOW + 200_000)
+    assert ask(large, since_ms=NOW + 100_000) == ["hello 1", "hello 2", "hello 3"]
 
 
 @on_databases

@@ -1,5 +1,6 @@
 """Typing goes from server to server, to nobody who is blocked, and only the latest of a pair."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,7 +9,7 @@ import pytest
 from apps.accounts.facts import NO_ACCOUNT, AccountFacts
 from apps.gateway import typing_notices
 from apps.gateway.typing_notices import MAX_IN_GROUP, TypingNotices
-from apps.groups.facts import MemberFacts, member_key
+from apps.groups.facts import GroupFacts, MemberFacts, member_key
 from apps.ingest import permissions
 from apps.ingest.permissions import AccountDirectory
 from apps.protocol.client_frames import Typing
@@ -98,12 +99,19 @@ def told_viewers(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, list[tuple[
     return sent
 
 
-def group_notices(monkeypatch: pytest.MonkeyPatch, *members: tuple[str, str]) -> TypingNotices:
-    """Notices over a directory whose cache says that these (group, user) are members."""
+def group_notices(
+    monkeypatch: pytest.MonkeyPatch, *members: tuple[str, str], deleted: Collection[str] = ()
+) -> TypingNotices:
+    """Notices over a directory whose cache says that these (group, user) are members, and which groups are gone."""
     names = {member_key(*one) for one in members}
 
-    async def cached(asked: Any) -> dict[str, MemberFacts]:
-        return {name: MemberFacts(role="member" if name in names else "") for name in asked}
+    async def cached(asked: Any) -> dict[str, GroupFacts | MemberFacts]:
+        return {
+            name: MemberFacts(role="member" if name in names else "")
+            if ":" in name
+            else GroupFacts(exists=name not in deleted)
+            for name in asked
+        }
 
     async def run_in_thread(work: Any) -> dict[str, Any]:
         raise AssertionError("the cache knows them all")
@@ -143,6 +151,16 @@ async def test_who_is_no_member_tells_nobody_that_they_write(monkeypatch: Any, t
     made.tell(Writer(B), in_group())  # type: ignore[arg-type]
     await made._pass_on(made._waiting)
     assert len(told_viewers) == 1
+
+
+async def test_who_was_in_a_group_that_is_deleted_tells_nobody_there(
+    monkeypatch: Any, told: Any, told_viewers: Any
+) -> None:
+    made = group_notices(monkeypatch, (GROUP, A), (OTHER, A), deleted=[OTHER])
+    for frame in (in_group(), in_group(OTHER)):
+        made.tell(Writer(), frame)  # type: ignore[arg-type]
+    await made._pass_on(made._waiting)
+    assert [frames[0][0] for _, frames in told_viewers] == [GROUP]
 
 
 async def test_of_one_group_a_few_are_told_of_at_once_and_strangers_take_no_place(

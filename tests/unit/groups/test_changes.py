@@ -1,6 +1,6 @@
 """Changes come into force in the log's order, once, whatever happens between asking and being carried out."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -10,6 +10,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from apps.accounts.models import Block, User
+from apps.groups import announcements
 from apps.groups.changes import MODERATOR, Outcome, carry_out
 from apps.groups.facts import GroupFacts, MemberFacts, decode_facts, member_key
 from apps.groups.kinds import Kind
@@ -18,7 +19,7 @@ from apps.groups.selectors import get_group, list_spells
 from apps.groups.services import create_invite
 from apps.protocol.ids import new_event_id
 from apps.protocol.records import GroupChangeSubmitted
-from apps.valkey.pools import sync_client
+from apps.valkey.pools import ValkeyError, sync_client
 
 GROUP = "grp-0123456789ab"
 FIELDS = ("name", "description", "picture", "only_admins_write", "slow_mode_seconds", "frozen", "freeze_reason")
@@ -72,7 +73,7 @@ def roles() -> dict[str, str]:
 
 def test_a_group_comes_to_be_with_its_members(relay: Relay, ada: str, bob: str) -> None:
     outcome = relay(Kind.CREATED, ada, bob, name="Chess", description="Mondays", picture="")
-    assert outcome == Outcome(refusal="", user_ids=(ada, bob), version=1)
+    assert outcome == Outcome(refusal="", user_ids=(ada, bob), version=1, pushed=True)
     group, member = get_group(GROUP, ada)
     assert (group.name, group.description, group.member_count, group.version) == ("Chess", "Mondays", 2, 1)
     assert (member.role, member.from_sequence) == ("owner", 1)
@@ -244,6 +245,30 @@ def test_a_group_is_polled_above_the_push_limit_and_pushed_below(
     assert not Group.objects.get().is_polled
 
 
+def test_a_change_is_pushed_where_messages_before_it_or_after_it_are(
+    relay: Relay, ada: str, bob: str, eve: str, settings: Any
+) -> None:
+    settings.GROUP_PUSH_LIMIT = 2
+    outcomes = [
+        relay(Kind.CREATED, ada, bob, name="Chess"),
+        relay(Kind.JOINED, ada, eve),
+        relay(Kind.RENAMED, ada, name="Go"),
+        relay(Kind.RENAMED, eve, name="Mine"),
+        relay(Kind.LEFT, eve, eve),
+        relay(Kind.RENAMED, ada, name="Chess"),
+    ]
+    assert [one.pushed for one in outcomes] == [True, True, False, False, True, True]
+    assert relay.replay() == outcomes, "of another size by now"
+
+
+def test_the_change_after_which_a_group_is_polled_by_a_lower_limit_is_pushed(
+    relay: Relay, ada: str, bob: str, settings: Any
+) -> None:
+    relay(Kind.CREATED, ada, bob, name="Chess")
+    settings.GROUP_PUSH_LIMIT = 1
+    assert [relay(Kind.RENAMED, ada, name=name).pushed for name in ("Go", "Chess")] == [True, False]
+
+
 def test_a_full_group_takes_nobody(relay: Relay, ada: str, bob: str, eve: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("apps.groups.rules.MAX_MEMBERS", 2)
     relay(Kind.CREATED, ada, bob, name="Chess")
@@ -288,6 +313,29 @@ def test_gateways_know_it_when_it_is_in_force(cache_valkey: str, ada: str, bob: 
     assert fact(member_key(GROUP, bob)) == MemberFacts(role="")
     carry_out(change(Kind.FROZEN, MODERATOR, reason="spam"), 3)
     assert fact(GROUP).frozen
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_gateways_were_not_told_makes_the_change_fail_and_is_told_when_it_is_asked_again(
+    cache_valkey: str, ada: str, bob: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As where the relay was killed between the users' database and Valkey: who was removed must not read on."""
+    carry_out(change(Kind.CREATED, ada, bob, name="Chess"), 1)
+    removed = change(Kind.REMOVED, ada, bob)
+
+    def fail(names: Sequence[str]) -> None:
+        raise ValkeyError("cut off")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(announcements, "store_facts", fail)
+        for _ in range(2):
+            with pytest.raises(ValkeyError):
+                carry_out(removed, 2)
+    assert roles() == {ada: "owner"}
+    before = rows()
+    assert carry_out(removed, 2).user_ids == (bob,)
+    assert rows() == before
+    assert decode_facts(sync_client(cache_valkey).get(f"facts:{{{member_key(GROUP, bob)}}}")) == MemberFacts(role="")
 
 
 asked = st.tuples(

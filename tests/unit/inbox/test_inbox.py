@@ -62,6 +62,41 @@ def test_a_receipt_with_the_same_key_takes_the_place_of_the_older(epoch: str) ->
     ]
 
 
+def test_an_event_of_a_group_keeps_its_place(epoch: str) -> None:
+    """It stands among the messages, so a repeated fan-out must not move it behind them."""
+    changes = [put(1), receipt("g:evt-1", "renamed"), put(2)]
+    places = inbox.apply_changes(changes)
+    assert inbox.apply_changes(changes) == places
+    assert inbox.apply_changes([receipt("g:evt-2", "left"), *changes, receipt("g:evt-2", "left")])[1:-1] == places
+    members = [message(1), "g:evt-1", message(2), "g:evt-2"]
+    assert [(entry.member, entry.counter) for entry in window(epoch).entries] == list(
+        zip(members, (1, 2, 3, 4), strict=True)
+    )
+
+
+def test_an_event_that_is_put_during_a_rebuild_stands_where_the_rebuild_has_it(epoch: str) -> None:
+    changes = [put(1), receipt("g:evt-1", "renamed"), receipt("r:1", "new"), put(2), receipt("g:evt-2", "left")]
+    with inbox.rebuild_lock(USER) as token:
+        assert token is not None
+        inbox.begin_rebuild(USER, DEVICE, token)
+        entries = [
+            Waiting(kind="message", member=message(1), frame=""),
+            Waiting(kind="receipt", member="g:evt-1", frame="renamed"),
+            Waiting(kind="message", member=message(2), frame=""),
+            Waiting(kind="receipt", member="r:1", frame="old"),
+        ]
+        inbox.apply_changes(changes)
+        inbox.write_rebuilt(USER, DEVICE, token, entries)
+    frames = [(entry.member, entry.frame) for entry in window().entries]
+    assert frames == [
+        (message(1), ""),
+        ("g:evt-1", "renamed"),
+        (message(2), ""),
+        ("r:1", "new"),
+        ("g:evt-2", "left"),
+    ]
+
+
 def test_windows_join_on_and_the_last_reaches_the_counter_though_its_entries_were_confirmed(epoch: str) -> None:
     inbox.apply_changes([put(number) for number in range(1, 8)])
     inbox.apply_changes([Change(kind="remove", user_id=USER, device_id=DEVICE, member=message(7))])

@@ -2,7 +2,9 @@
 
 import asyncio
 import json
+import time
 from collections.abc import Callable, Iterable, Sequence
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -14,7 +16,7 @@ from apps.ingest import gate as gate_module
 from apps.ingest import permissions
 from apps.ingest.batcher import IngestBatcher
 from apps.ingest.gate import Admitted, Gate
-from apps.ingest.permissions import AccountDirectory, check_may_send, list_parties
+from apps.ingest.permissions import MEMBERSHIP_SECONDS, AccountDirectory, check_may_send, list_parties
 from apps.ingest.snowflake import SnowflakeIssuer
 from apps.ingest.submission import MessageSubmission
 from apps.messagelog.base import Entry
@@ -183,6 +185,24 @@ async def test_what_is_over_the_rate_takes_no_turn(door: SlowDoor, settings: Any
     await door.submit((ada, frame(1, group_id=OTHER)))
     await door.submit((ada, frame(2)))
     assert (ada.codes(), door.turn(ada)) == (["✓", "rate_limited"], 0)
+
+
+async def test_what_a_cache_that_fails_meanwhile_did_not_admit_takes_no_turn(
+    door: SlowDoor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fail(*args: Any) -> list[Any]:
+        raise ValkeyError("away for a moment")
+
+    ada, bob = Client(), Client(B)
+    await door.submit((bob, frame(1)))
+    with monkeypatch.context() as patch:
+        patch.setattr(gate_module, "admit", fail)
+        with pytest.raises(ValkeyError):
+            await door.submit((ada, frame(1)), (bob, frame(2)))
+    assert door.turn(ada) == 0
+    assert door.turn(bob) > 0, "this one is of what was sent before"
+    await door.submit((ada, frame(1)))
+    assert ada.codes() == ["✓"]
 
 
 async def test_what_the_throttle_refuses_takes_no_turn(inbox_valkey: SyncKeyspace, settings: Any) -> None:
@@ -376,6 +396,23 @@ async def test_what_changes_is_forgotten_and_looked_up_anew(opened: Door, name: 
     opened.directory.forget([name])
     await opened.send(ada, 3)
     assert ada.codes() == ["✓", code, "✓"]
+
+
+async def test_a_membership_that_was_learnt_too_long_ago_is_looked_up_and_known_meanwhile(
+    opened: Door, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody may have said that somebody was removed."""
+    ada, name = Client(), member_key(GROUP, A)
+    await opened.send(ada, 1)
+    assert opened.directory.unknown([A, GROUP, name]) == []
+    # Not the module's own function: the event loop goes by that one.
+    clock = SimpleNamespace(monotonic=lambda: time.monotonic() + MEMBERSHIP_SECONDS)
+    monkeypatch.setattr(permissions, "time", clock)
+    assert opened.directory.unknown([A, GROUP, name]) == [name]
+    assert opened.directory.find_member(GROUP, A) == MEMBER
+    opened.database[name] = NOBODY
+    await opened.send(ada, 2)
+    assert ada.codes() == ["✓", "not_a_member"]
 
 
 async def test_a_membership_is_known_by_its_group_and_its_user(opened: Door) -> None:

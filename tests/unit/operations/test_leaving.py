@@ -2,6 +2,7 @@
 
 import io
 import json
+import time
 import zipfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -12,7 +13,7 @@ from django.core.management import CommandError, call_command
 
 from apps.accounts.errors import InvalidInputError
 from apps.accounts.models import AccountErasure, User
-from apps.accounts.services import suspend_user
+from apps.accounts.services import suspend_user, update_settings
 from apps.groups.changes import MODERATOR
 from apps.groups.errors import ChangePending, ChangeRefused
 from apps.groups.models import Group, Member
@@ -213,7 +214,8 @@ def test_deleting_by_id_goes_on_where_it_was_cut_off(circle: Circle, log: Relaye
 
 
 def polled(number: int, text: str) -> PolledMessage:
-    return PolledMessage(group_id="grp-0123456789ab", sequence=number, timestamp_ms=number, text=text)
+    now_ms = int(time.time() * 1000)
+    return PolledMessage(group_id="grp-0123456789ab", sequence=number, timestamp_ms=now_ms, text=text)
 
 
 def request_all(circle: Circle) -> PageRequest:
@@ -255,6 +257,28 @@ def test_messages_to_groups_and_pointers_go_and_those_of_others_stay(circle: Cir
     assert set(circle.store.list_bodies([f"msg-{1:016x}", f"msg-{2:016x}"])) == {f"msg-{2:016x}"}
     assert circle.store.groups.list_pointers([circle.group_id], [circle.bob]) == []
     assert circle.store.groups.list_pointers([circle.group_id], [circle.cyd]) != []
+
+
+def test_what_only_a_deleted_user_still_kept_of_a_group_is_gone_at_once(circle: Circle, log: RelayedLog) -> None:
+    update_settings(circle.cyd, device_id=circle.cyd1, history_days=90)
+    circle.send(1)
+    update_settings(circle.bob, device_id=circle.bob1, history_days=90)
+    circle.send(2)
+    for user_id, device_id in (
+        (circle.ada, circle.ada2),
+        (circle.bob, circle.bob1),
+        (circle.bob, circle.bob2),
+        (circle.cyd, circle.cyd1),
+    ):
+        circle.confirm(user_id, device_id, 1, 2)
+    circle.count()
+    both = [f"msg-{1:016x}", f"msg-{2:016x}"]
+    assert set(circle.store.list_bodies(both)) == set(both)
+    run("delete_user", "cyd", "--yes", "--json")
+    assert set(circle.store.list_bodies(both)) == {both[1]}
+    traces = [circle.store.trace(one) for one in both]
+    assert [one.history_for for one in traces] == [(), (circle.bob,)]
+    assert traces[0].stripped_at_ms is not None
 
 
 def test_an_export_tells_memberships_mutes_and_what_was_sent_to_groups(

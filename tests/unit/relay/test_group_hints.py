@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import time
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -63,7 +64,8 @@ def hinter(viewers_bus: ViewersBus) -> GroupHinter:
 
 
 def polled(sequence: int, group_id: str = GROUP) -> PolledMessage:
-    return PolledMessage(group_id=group_id, sequence=sequence, timestamp_ms=sequence, text=f'{{"n":{sequence}}}')
+    now_ms = int(time.time() * 1000)
+    return PolledMessage(group_id=group_id, sequence=sequence, timestamp_ms=now_ms, text=f'{{"n":{sequence}}}')
 
 
 def open_at(server_id: str, *group_ids: str) -> None:

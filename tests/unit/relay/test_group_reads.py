@@ -58,6 +58,22 @@ def test_who_hides_what_they_read_tells_only_their_own_devices(circle: "Circle")
     assert told(circle, circle.bob2)
 
 
+def test_in_a_group_that_is_polled_the_readers_own_devices_are_told_alone(circle: "Circle", settings: Any) -> None:
+    """A hundred thousand may read a message there."""
+    settings.GROUP_PUSH_LIMIT = 3
+    circle.send(1)
+    circle.relay(circle.change("joined", circle.ada, circle.dee))
+    circle.relay(circle.message(2))
+    circle.bus.pushes.clear()
+    circle.relay(circle.read(circle.bob, circle.bob1, 2))
+    circle.relay(circle.read(circle.cyd, circle.cyd1, 1))
+    assert told(circle, circle.bob2) == [(circle.bob, f"msg-{2:016x}", circle.group_id)]
+    circle.rebuild(circle.ada, circle.ada1)
+    circle.rebuild(circle.bob, circle.bob2)
+    for user_id, device_id, count in ((circle.ada, circle.ada1, 0), (circle.bob, circle.bob2, 1)):
+        assert [one["action"] for one in circle.drain(user_id, device_id)].count("message_read") == count
+
+
 def test_of_each_message_its_own_sender_is_told(circle: "Circle") -> None:
     circle.send(1)
     circle.relay(circle.message(2, sender_id=circle.cyd, sender_device=circle.cyd1))

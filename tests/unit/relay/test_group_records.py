@@ -159,6 +159,21 @@ def test_a_message_to_no_group_is_refused(circle: "Circle") -> None:
     assert circle.hints.to_fan_out == set()
 
 
+def test_the_end_of_a_polled_group_is_told_to_who_ended_it_and_to_viewers_and_fanned_out_to_nobody(
+    circle: "Circle", settings: Any
+) -> None:
+    settings.GROUP_PUSH_LIMIT = 2
+    crowd = new_group_id()
+    circle.relay(circle.change("created", circle.ada, circle.bob, circle.cyd, group_id=crowd, name="Crowd"))
+    circle.bus.pushes.clear()
+    records = circle.append(circle.change("deleted", circle.ada, group_id=crowd))
+    for _ in range(2):
+        hints = circle.settle(records).hints
+        assert (hints.to_fan_out, list(hints.changed)) == (set(), [crowd])
+    assert circle.events(circle.bob1) == []
+    assert "deleted" in circle.events(circle.ada1)
+
+
 def test_nobody_writes_to_a_group_that_was_deleted(circle: "Circle") -> None:
     circle.relay(circle.message(1), circle.change("deleted", circle.ada), circle.message(2))
     assert [circle.standing(number).refusal for number in (1, 2)] == ["", "not_a_member"]
@@ -239,7 +254,7 @@ def test_a_group_that_crosses_the_limit_is_polled_and_pushed_again_below_it(circ
     assert stored.hints.to_fan_out == {circle.group_id}
     assert (circle.standing(1).undelivered, circle.standing(2).undelivered) == (True, False)
     assert circle.store.groups.list_last_polled(circle.group_id, 9) == [f"msg-{2:016x}"]
-    assert circle.fan_out() == 1
+    assert circle.fan_out() == 2
     assert circle.contents(circle.bob1) == ["hello 1"]
     stored = circle.relay(circle.change("left", circle.cyd, circle.cyd), circle.message(3))
     assert (stored.hints.polled, stored.hints.changed, stored.hints.to_fan_out) == ([], {}, {circle.group_id})
@@ -248,6 +263,90 @@ def test_a_group_that_crosses_the_limit_is_polled_and_pushed_again_below_it(circ
     circle.confirm(circle.bob, circle.bob1, 1, 3)
     assert circle.has(circle.bob, circle.bob1, 1, 3) == [True, True]
     assert circle.pointer(circle.bob).beyond == (), "what was polled in between holds nothing up"  # type: ignore[union-attr]
+
+
+@pytest.fixture
+def crowd(circle: "Circle", settings: Any) -> "Circle":
+    """Return a group of Ada, Bob, Cyd and Dee that is polled, of which everybody has heard that."""
+    settings.GROUP_PUSH_LIMIT = 2
+    circle.relay(circle.change("joined", circle.ada, circle.dee))
+    circle.fan_out()
+    circle.bus.pushes.clear()
+    return circle
+
+
+def told(circle: "Circle") -> dict[str, list[str]]:
+    """Of each device that was told anything, the kinds of events and the words for other frames."""
+    devices = (circle.ada1, circle.ada2, circle.bob1, circle.bob2, circle.cyd1, circle.dee1)
+    frames = {one: [each.get("kind") or each["action"] for each in circle.bus.frames(one)] for one in devices}
+    return {device_id: kinds for device_id, kinds in frames.items() if kinds}
+
+
+def test_in_a_polled_group_a_change_is_told_to_whom_it_concerns_at_once(crowd: "Circle") -> None:
+    eve, eve1 = crowd.newcomer("eve")
+    member = ["group_changed"]
+    stored = crowd.relay(crowd.change("joined", crowd.ada, eve))
+    assert (stored.hints.to_fan_out, stored.hints.changed) == (set(), {crowd.group_id: 3})
+    assert crowd.events(eve1) == ["joined"]
+    assert told(crowd) == {one: ["joined", *member] for one in (crowd.ada1, crowd.ada2)}
+    crowd.bus.pushes.clear()
+    crowd.relay(crowd.change("removed", crowd.ada, crowd.bob), crowd.change("left", crowd.dee, crowd.dee))
+    assert told(crowd) == {
+        **{one: ["removed", *member] for one in (crowd.ada1, crowd.ada2)},
+        **{one: ["removed"] for one in (crowd.bob1, crowd.bob2)},
+        crowd.dee1: ["left"],
+    }
+    assert crowd.fan_out() == 0, "and to nobody else"
+
+
+def test_what_moderators_do_to_a_polled_group_is_told_to_whom_it_concerns_only(crowd: "Circle") -> None:
+    crowd.relay(crowd.change("removed", MODERATOR, crowd.cyd))
+    assert told(crowd) == {crowd.cyd1: ["removed"]}
+    crowd.bus.pushes.clear()
+    crowd.relay(crowd.change("frozen", MODERATOR, reason="spam"))
+    assert told(crowd) == {}
+
+
+def test_a_replay_tells_of_a_polled_group_again_what_it_told_and_no_inbox_has_it_twice(crowd: "Circle") -> None:
+    records = crowd.append(
+        crowd.change("removed", crowd.ada, crowd.bob),
+        crowd.change("joined", crowd.ada, crowd.bob),
+        crowd.change("removed", crowd.ada, crowd.bob),
+    )
+    crowd.settle(records)
+    before = rows(), crowd.drained(crowd.bob, crowd.bob1)
+    assert before[1][-3:] == ["removed", "joined", "removed"]
+    for size in (1, 3):
+        crowd.settle(records[:size])
+        assert (rows(), crowd.drained(crowd.bob, crowd.bob1)) == before
+        assert crowd.drain(crowd.bob, crowd.bob1)[-1]["action"] == "group_event", "the last they hear of it"
+
+
+def test_the_event_by_which_a_group_is_polled_is_pushed_though_the_relay_was_cut_off_and_it_shrank_since(
+    circle: "Circle", settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from apps.relay import pipeline
+
+    settings.GROUP_PUSH_LIMIT = 3
+    eve, _ = circle.newcomer("eve")
+    records = circle.append(
+        circle.change("joined", circle.ada, circle.dee),
+        circle.change("joined", circle.ada, eve),
+        circle.change("removed", circle.ada, circle.dee),
+        circle.change("removed", circle.ada, eve),
+        circle.change("joined", circle.ada, eve, circle.dee),
+    )
+
+    def fail(*_: object) -> None:
+        raise StoreUnavailable("cut off")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(pipeline, "settle_reads", fail)
+        with pytest.raises(StoreUnavailable):
+            circle.settle(records)
+    circle.settle(records)
+    assert circle.fan_out() == 3
+    assert circle.events(circle.cyd1) == ["joined", "removed", "joined"]
 
 
 def test_a_polled_message_that_is_replayed_is_asked_for_again_and_one_that_was_refused_is_not(
