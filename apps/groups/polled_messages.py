@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from django.conf import settings
 
-from apps.messagestore.base import HISTORY_KEPT_MS
+from apps.protocol.limits import HISTORY_KEPT_MS
 from apps.valkey.async_keyspace import async_keyspace
 from apps.valkey.scripts import Script
 from apps.valkey.sync_keyspace import sync_keyspace

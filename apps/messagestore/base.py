@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 
 DAY_MS = 86_400_000
 UNDELIVERED_KEPT_MS = 365 * DAY_MS
-HISTORY_KEPT_MS = 90 * DAY_MS
 TRACE_KEPT_MS = 7 * DAY_MS
 """How long a row without content answers for its ids: longer than any retry or replay can come."""
 

@@ -9,11 +9,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from bson.datetime_ms import DatetimeMS
 from pymongo.operations import InsertOne, UpdateOne
 
-from apps.messagestore.base import HISTORY_KEPT_MS
 from apps.messagestore.groups import GroupPointer, Settlement
 from apps.messagestore.mongo_connection import Document
 from apps.messagestore.mongo_documents import group_pointer_key, to_expiry
 from apps.messagestore.mongo_statements import EMPTY, NOT_EMPTY, stripping
+from apps.protocol.limits import HISTORY_KEPT_MS
 
 
 def stored_raises(upto: Mapping[str, int]) -> list[UpdateOne]:

@@ -11,9 +11,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from bson.datetime_ms import DatetimeMS
 from pymongo.operations import InsertOne, UpdateMany, UpdateOne
 
-from apps.messagestore.base import HISTORY_KEPT_MS, TRACE_KEPT_MS, Confirmation, NewMessage, Pointer
+from apps.messagestore.base import TRACE_KEPT_MS, Confirmation, NewMessage, Pointer
 from apps.messagestore.mongo_connection import Document
 from apps.messagestore.mongo_documents import CONTENT_FIELDS, pointer_key, to_document, to_expiry
+from apps.protocol.limits import HISTORY_KEPT_MS
 
 CHUNK = 1_000
 """Ids in one $in."""

@@ -5,7 +5,7 @@ from typing import Any
 
 import orjson
 
-from apps.messagestore.base import HISTORY_KEPT_MS, TRACE_KEPT_MS
+from apps.messagestore.base import TRACE_KEPT_MS
 from apps.messagestore.groups import GroupEvent, GroupPointer, GroupProgress, GroupRow, Settlement
 from apps.messagestore.orm_session import (
     CHUNK,
@@ -26,6 +26,7 @@ from apps.messagestore.orm_statements import (
     RAISE_STORED,
     SETTLE,
 )
+from apps.protocol.limits import HISTORY_KEPT_MS
 
 POLLED = f"group_id = %s AND {OF_GROUP} AND polled AND refusal = '' AND id >= 'msg-'"
 PAIRS = 100

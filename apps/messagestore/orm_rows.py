@@ -6,7 +6,6 @@ from typing import Any
 import orjson
 
 from apps.messagestore.base import (
-    HISTORY_KEPT_MS,
     TRACE_KEPT_MS,
     Body,
     Confirmation,
@@ -15,6 +14,7 @@ from apps.messagestore.base import (
     Standing,
     Trace,
 )
+from apps.protocol.limits import HISTORY_KEPT_MS
 
 
 def insert_values(message: NewMessage, now_ms: int) -> tuple[Any, ...]:

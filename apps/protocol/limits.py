@@ -13,3 +13,6 @@ HEARTBEAT_TIMEOUT_SECONDS = 75
 ANSWER_TIMEOUT_SECONDS = 20
 BROKEN_FRAMES_PER_MINUTE = 20
 DEDUP_SECONDS = 7 * 86_400
+
+HISTORY_KEPT_MS = 90 * 86_400_000
+"""How long a message stays for whoever keeps a history, and what is polled for everybody."""

@@ -12,10 +12,11 @@ from apps.groups.polled_messages import PolledMessage
 from apps.groups.rules import may_write
 from apps.groups.selectors import Spell, list_by_id, list_keepers, list_roles, list_spells_of
 from apps.inbox.inbox import Change
-from apps.messagestore.base import HISTORY_KEPT_MS, UNDELIVERED_KEPT_MS, MessageStore, NewMessage, Standing
+from apps.messagestore.base import UNDELIVERED_KEPT_MS, MessageStore, NewMessage, Standing
 from apps.messagestore.groups import GroupEvent
 from apps.protocol.errors import ErrorCode
 from apps.protocol.ids import is_user_id
+from apps.protocol.limits import HISTORY_KEPT_MS
 from apps.protocol.records import GroupChangeSubmitted, MessageSubmitted
 from apps.relay.messages import fields_of, settle_messages
 from apps.relay.people import People

@@ -12,7 +12,6 @@ from django.db import connections
 from django.test.utils import CaptureQueriesContext
 
 from apps.messagestore.base import (
-    HISTORY_KEPT_MS,
     TRACE_KEPT_MS,
     UNDELIVERED_KEPT_MS,
     ClientKey,
@@ -25,6 +24,7 @@ from apps.messagestore.base import (
 )
 from apps.messagestore.groups import GroupEvent, GroupMessages, GroupPointer, GroupProgress, Settlement
 from apps.messagestore.history import Window
+from apps.protocol.limits import HISTORY_KEPT_MS
 
 GROUP, OTHER, THIRD = "grp-000000000001", "grp-000000000002", "grp-000000000003"
 A, B, C = "usr-aaaaaaaaaaaa", "usr-bbbbbbbbbbbb", "usr-cccccccccccc"

@@ -14,9 +14,10 @@ from pymongo.database import Database
 from pymongo.errors import AutoReconnect, OperationFailure
 
 from apps.messagestore import mongo_connection, mongo_schema
-from apps.messagestore.base import HISTORY_KEPT_MS, Confirmation, NewMessage, Pointer, StoreUnavailable
+from apps.messagestore.base import Confirmation, NewMessage, Pointer, StoreUnavailable
 from apps.messagestore.mongo import MongoMessageStore
 from apps.messagestore.mongo_connection import Collections
+from apps.protocol.limits import HISTORY_KEPT_MS
 from tests.servers.mongo import MongoServer
 
 pytestmark = pytest.mark.production
