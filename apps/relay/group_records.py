@@ -4,7 +4,7 @@ from collections import defaultdict, deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from apps.delivery.frames import build_group_changed, build_group_event, build_polled, to_change
+from apps.delivery.frames import build_group_event, build_polled, to_change
 from apps.groups.changes import Outcome, carry_out, list_later_spells
 from apps.groups.kinds import Kind
 from apps.groups.models import Group
@@ -263,19 +263,12 @@ def _settle_change(
 
 
 def _tell_concerned(event: GroupEvent, load_people: Callable[[Sequence[str]], People]) -> list[Change]:
-    """An event of a group that is polled, for whoever brought it about and whom it concerned: the other members find it
-    when they look. Those of them who are members now hear that the group has another version, too.
+    """An event of a group that is polled, for whoever brought it about and whom it concerned: the other members find
+    what has changed when they look.
     """
     named = [one for one in dict.fromkeys((event.facts["by"], *event.facts["user_ids"])) if is_user_id(one)]
-    people = load_people(named)
-    members = list_roles({(event.group_id, user_id) for user_id in named})
-    told, changed = build_group_event(event), build_group_changed(event.group_id, event.facts["version"])
-    return [
-        to_change(user_id, device_id, receipt)
-        for user_id in named
-        for device_id in people.devices(user_id)
-        for receipt in ([told, changed] if (event.group_id, user_id) in members else [told])
-    ]
+    people, told = load_people(named), build_group_event(event)
+    return [to_change(user_id, device_id, told) for user_id in named for device_id in people.devices(user_id)]
 
 
 def _note_to_fan_out(store: MessageStore, upto: Mapping[str, int], hints: GroupHints) -> None:

@@ -201,6 +201,17 @@ test("a refusal names the group that is to be looked at", async () => {
   assert.deepEqual([...refusedBy], [GROUP]);
 });
 
+test("an event of a large group, or of one that is new here, asks for the group", async () => {
+  const change = (delivery) =>
+    notebook.change(async (ledger) => ledger.putGroup({ ...(await ledger.findGroup(GROUP)), delivery, members: [] }));
+  assert.deepEqual([...(await apply(event(1, "joined", [ME]))).outdated], [GROUP], "new here");
+  await change("push");
+  assert.deepEqual([...(await apply(event(2, "renamed", []))).outdated], [], "group_changed says so");
+  await change("poll");
+  assert.deepEqual([...(await apply(event(3, "renamed", []))).outdated], [GROUP]);
+  assert.deepEqual([...(await apply(event(4, "removed", [ME]))).outdated], [], "there is nothing to see any more");
+});
+
 test("an answer shows what it answers to as far as this device has it", async () => {
   await apply(incoming(1), { ...incoming(2), reply_to: "msg-1" }, { ...incoming(3), reply_to: "msg-0" });
   await notebook.openChat(GROUP);

@@ -6,7 +6,7 @@
 
 import { isGroupId } from "./conversation-keys.js";
 import { readByMember, readByPeer, readUpTo, reportedUpTo } from "./conversations.js";
-import { newGroup, withEvent } from "./group-records.js";
+import { isPolled, newGroup, withEvent } from "./group-records.js";
 import { toEventRecord, toRecord, withDelivered, withError, withReceived } from "./messages.js";
 import { RETRYABLE_CODES } from "./protocol.js";
 
@@ -18,10 +18,11 @@ import { RETRYABLE_CODES } from "./protocol.js";
  * @param {object[]} frames decoded server frames; actions without a change here are passed over
  * @returns {Promise<object>} what there is to do once the transaction is complete: `confirm` (message ids to confirm),
  *   `settled` (client ids answered for good), `postponed` ({client_id, retry_after_ms} to send again), `added` (records of
- *   messages that are new here), `refusedBy` (groups that took a message not)
+ *   messages that are new here), `refusedBy` (groups that took a message not), `outdated` (groups that
+ *   are to be fetched)
  */
 export async function applyFrames(ledger, me, frames) {
-  const todo = { confirm: [], settled: [], postponed: [], added: [], refusedBy: new Set() };
+  const todo = { confirm: [], settled: [], postponed: [], added: [], refusedBy: new Set(), outdated: new Set() };
   for (const frame of frames) await CHANGES[frame.action]?.(ledger, frame, me, todo);
   return todo;
 }
@@ -67,10 +68,13 @@ const CHANGES = {
     }
   },
 
-  async group_event(ledger, frame, me) {
+  async group_event(ledger, frame, me, todo) {
     await ledger.putMessage(toEventRecord(frame));
     const group = (await ledger.findGroup(frame.group_id)) ?? newGroup(frame.group_id);
-    await ledger.putGroup(withEvent(group, frame, me.user_id));
+    const after = withEvent(group, frame, me.user_id);
+    await ledger.putGroup(after);
+    // Of a large group nothing else says that it has another version.
+    if (!after.ended && (isPolled(group) || !group.members)) todo.outdated.add(frame.group_id);
   },
 
   async error(ledger, frame, _me, todo) {

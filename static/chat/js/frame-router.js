@@ -34,7 +34,7 @@ export class FrameRouter {
     for (const frame of buildConfirmations(todo.confirm, Date.now())) send(frame);
     writing.takeAnswers(todo);
     // Why a group refuses a message stands in the group itself.
-    for (const groupId of todo.refusedBy) groups.fetch(groupId);
+    for (const groupId of new Set([...todo.refusedBy, ...todo.outdated])) groups.fetch(groupId);
     notifications.take(todo.added);
     await onNews();
   }
