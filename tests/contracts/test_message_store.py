@@ -12,7 +12,6 @@ import pytest
 from django.db import connections
 
 from apps.messagestore.base import (
-    HISTORY_KEPT_MS,
     TRACE_KEPT_MS,
     UNDELIVERED_KEPT_MS,
     ClientKey,
@@ -24,6 +23,7 @@ from apps.messagestore.base import (
     Trace,
 )
 from apps.messagestore.history import Window
+from apps.protocol.limits import HISTORY_KEPT_MS
 
 A, B = "usr-aaaaaaaaaaaa", "usr-bbbbbbbbbbbb"
 A1, A2, B1, B2 = "dev-aaaaaaaaaaa1", "dev-aaaaaaaaaaa2", "dev-bbbbbbbbbbb1", "dev-bbbbbbbbbbb2"
