@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 on_databases = pytest.mark.django_db(databases=["default", "messages"], transaction=True)
 GROUP = "grp-0123456789ab"
 NOW = int(time.time() * 1000)
+DAY_MS = 86_400_000
 SEQUENCES = {number: sequence_of(1, number) for number in range(200)}
 
 
@@ -217,17 +218,18 @@ def test_a_cache_whose_newest_is_erased_is_filled_again(inbox_valkey: SyncKeyspa
 def test_what_is_too_old_to_be_kept_leaves_the_cache_though_it_is_read(
     inbox_valkey: SyncKeyspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    fill(GROUP, [message(1, -300_000), message(2, -200_000), message(3, 0)], whole=False)
+    # NOW is when this file was read: hours ago at most.
+    fill(GROUP, [message(1, -6 * DAY_MS), message(2, -4 * DAY_MS), message(3, 0)], whole=False)
     assert read(after=1) == [2, 3]
-    monkeypatch.setattr(polled_messages, "HISTORY_KEPT_MS", 250_000)
-    assert [read(after=1), read(after=0), read(since_ms=-400_000)] == [[2, 3], "older", "older"]
-    monkeypatch.setattr(polled_messages, "HISTORY_KEPT_MS", 100_000)
+    monkeypatch.setattr(polled_messages, "HISTORY_KEPT_MS", 5 * DAY_MS)
+    assert [read(after=1), read(after=0), read(since_ms=-7 * DAY_MS)] == [[2, 3], "older", "older"]
+    monkeypatch.setattr(polled_messages, "HISTORY_KEPT_MS", 2 * DAY_MS)
     assert [read(after=2), read(since_ms=-100)] == [[3], "older"]
 
 
 def test_what_is_too_old_to_be_kept_is_not_put_into_the_cache(inbox_valkey: SyncKeyspace) -> None:
     """And then the cache has all there is."""
-    old = -polled_messages.HISTORY_KEPT_MS - 60_000
+    old = -polled_messages.HISTORY_KEPT_MS - DAY_MS
     fill(GROUP, [message(1, old), message(2)], whole=False)
     assert read() == [2]
     fill(GROUP, [message(1, old)], whole=False)
