@@ -2,9 +2,10 @@
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from apps.accounts.selectors import DeliveryFacts, list_delivery_facts
+from apps.delivery.group_pointers import first_pointer
 from apps.groups.selectors import Spell, list_spells
 from apps.messagestore.base import MessageStore
 from apps.messagestore.groups import GroupPointer, GroupRow
@@ -40,17 +41,13 @@ class GroupMembers:
 
     def own_pointer(self, user_id: str) -> GroupPointer:
         """What any device of the user has confirmed."""
-        start = min(spell.from_sequence for spell in self.spells[user_id])
-        return self.pointers.get((user_id, "")) or GroupPointer(
-            group_id=self.group_id, user_id=user_id, device_id="", upto=start
-        )
+        found = self.pointers.get((user_id, ""))
+        return first_pointer(self.group_id, user_id, self.spells[user_id]) if found is None else found
 
     def pointer(self, user_id: str, device_id: str) -> GroupPointer:
         """What a device has confirmed; of one that is new, what the user has: the rest is for it."""
-        own = self.own_pointer(user_id)
-        return self.pointers.get((user_id, device_id)) or GroupPointer(
-            group_id=self.group_id, user_id=user_id, device_id=device_id, upto=own.upto, beyond=own.beyond
-        )
+        found = self.pointers.get((user_id, device_id))
+        return replace(self.own_pointer(user_id), device_id=device_id) if found is None else found
 
     def wanted_pointers(self, user_id: str) -> list[GroupPointer]:
         """The user's pointer, and one for each device that is waited for."""
@@ -88,10 +85,7 @@ def add_missing_pointers(store: MessageStore, members: GroupMembers) -> None:
     missing = [
         pointer
         for user_id in members.spells
-        for pointer in (
-            members.own_pointer(user_id),
-            *(members.pointer(user_id, one) for one in members.devices(user_id)),
-        )
+        for pointer in members.wanted_pointers(user_id)
         if (pointer.user_id, pointer.device_id) not in members.pointers
     ]
     if missing:

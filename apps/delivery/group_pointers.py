@@ -38,6 +38,12 @@ def load_pointers(
     return _list(store, devices)
 
 
+def first_pointer(group_id: str, user_id: str, spells: Sequence[Spell]) -> GroupPointer:
+    """The pointer of a user of whose devices none has confirmed anything: where the first membership begins."""
+    start = min(spell.from_sequence for spell in spells)
+    return GroupPointer(group_id=group_id, user_id=user_id, device_id="", upto=start)
+
+
 def _make(
     pair: tuple[str, str], spells: Sequence[Spell], devices: Iterable[str], found: Mapping[Key, GroupPointer]
 ) -> list[GroupPointer]:
@@ -48,8 +54,7 @@ def _make(
         return []
     made: list[GroupPointer] = []
     if own is None:
-        start = min(spell.from_sequence for spell in spells)
-        own = GroupPointer(group_id=group_id, user_id=user_id, device_id="", upto=start)
+        own = first_pointer(group_id, user_id, spells)
         made.append(own)
     return made + [replace(own, device_id=one) for one in lacking]
 

@@ -49,8 +49,8 @@ def carry_out(record: GroupChangeSubmitted, sequence: int) -> Outcome:
         else:
             was_polled = group is not None and group.is_polled
             change, group = _settle(kind, record, sequence, group)
-            is_over = group is None or group.is_polled or group.deleted_at is not None
-            pushed = not (was_polled and is_over)
+            is_pushed = group is not None and not group.is_polled and group.deleted_at is None
+            pushed = is_pushed or not was_polled
         outcome = Outcome(
             refusal=change.refusal,
             user_ids=tuple(change.user_ids.split()),
@@ -91,8 +91,8 @@ def _was_pushed(group_id: str, sequence: int) -> bool:
     members = Member.objects.filter(group_id=group_id)
     before = members.filter(Q(to_sequence=None) | Q(to_sequence__gte=sequence), from_sequence__lt=sequence)
     after = members.filter(Q(to_sequence=None) | Q(to_sequence__gt=sequence), from_sequence__lte=sequence)
-    sizes = [before.count(), after.count()]
-    return min(size for size in sizes if size) <= settings.GROUP_PUSH_LIMIT if any(sizes) else True
+    sizes = [size for size in (before.count(), after.count()) if size]
+    return not sizes or min(sizes) <= settings.GROUP_PUSH_LIMIT
 
 
 def load_standing(group_id: str, by: str, user_ids: Sequence[str], details: Mapping[str, Any]) -> Standing:
